@@ -24,7 +24,7 @@ func (s *cli) resetCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reset FILE",
 		Short: "Show what beginning anew takes, and do it with --yes",
-		Long: "Reset lists what a pipeline has written: its tables and rows of starlift_epochs, starlift_tables and starlift_refused in\n" +
+		Long: "Reset lists what a pipeline has written: its tables and rows of starlift_tokens, starlift_epochs, starlift_tables and starlift_refused in\n" +
 			"databases, its files in the folders of Parquet sinks, and its state folder. With --yes all of that is removed, the state last, and\n" +
 			"the next run reads everything again. Only what starlift_tables and the owner files of the folders say is this pipeline's goes;\n" +
 			"what is another's is named and left. Dead letters stay, as the records may be nowhere else. It is refused while the pipeline runs,\n" +

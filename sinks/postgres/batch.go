@@ -35,7 +35,10 @@ func (t *tx) ApplyAll(ctx context.Context, files *warehouse.Files, all []warehou
 			return fmt.Errorf("table %q: %w", all[i].Table, err)
 		}
 	}
-	statement, args := t.RecordStatement(a)
+	statement, args := t.TokenStatement(a)
+	b.Add(statement, args...)
+	b.checks = append(b.checks, check{warehouse.TokensTable, "updated", 1})
+	statement, args = t.AuditStatement(a)
 	b.Add(statement, args...)
 	rows, err := t.conn.ExecBatch(ctx, &b.Batch)
 	for i, n := range rows[:min(len(rows), len(b.checks))] {
@@ -48,7 +51,7 @@ func (t *tx) ApplyAll(ctx context.Context, files *warehouse.Files, all []warehou
 	case err != nil && failed < len(b.checks):
 		return fmt.Errorf("table %q: %w", b.checks[failed].table, err)
 	case err != nil:
-		return fmt.Errorf("writing the token: %w", err)
+		return fmt.Errorf("writing the audit table: %w", err)
 	case failed != len(b.checks)+1:
 		return fmt.Errorf("the server answered %d of %d statements", failed, len(b.checks)+1)
 	}

@@ -122,7 +122,7 @@ func TestLeastRights(t *testing.T) {
 		t.Skip("the server is not one that was made here")
 	}
 	must(t, s.Open(context.Background(), opening))
-	d.Exec(t, fmt.Sprintf(`CREATE ROLE least LOGIN; GRANT USAGE ON SCHEMA "%[1]s" TO least; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "%[1]s" TO least`, d.schema))
+	d.Exec(t, fmt.Sprintf(`CREATE ROLE least LOGIN; GRANT USAGE ON SCHEMA "%[1]s" TO least; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA "%[1]s" TO least`, d.schema))
 	defer d.Exec(t, "DROP OWNED BY least; DROP ROLE least")
 	least, err := New("warehouse", Config{DSN: strings.Replace(d.dsn, "starlift@", "least@", 1), Schema: d.schema})
 	must(t, err)

@@ -19,7 +19,7 @@ const (
 // not, but only ASCII's letters; a longer name would be cut without a word; the reserved names are
 // of columns that every table has ("Names and identifiers", "Querying the catalog tables"). Keys
 // are not enforced, but the planner trusts them, and may.
-var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Fold: warehouse.FoldASCII, FoldSQL: foldSQL, PrimaryKeys: true, MaxName: 127,
+var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Fold: warehouse.FoldASCII, FoldSQL: foldSQL, OwnTokens: true, PrimaryKeys: true, MaxName: 127,
 	Reserved: []string{"oid", "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid", "deletexid", "insertxid"}, MaxColumns: 1600,
 	Schemas: []string{"information_schema", "catalog_history"}, TableDialect: warehouse.TableDialect{ColumnOptions: notNull}}
 

@@ -83,7 +83,7 @@ func (s *Sink) writeFlush(ctx context.Context, t *tx, o warehouse.Owner, tables 
 	if err := t.LockToken(ctx, o); err != nil {
 		return err
 	}
-	if _, err := t.LastEpoch(ctx, o, 0); err != nil {
+	if _, err := t.LastEpoch(ctx, o); err != nil {
 		return err
 	}
 	for _, table := range tables {

@@ -58,8 +58,11 @@ func (t *tx) LockToken(ctx context.Context, o warehouse.Owner) error {
 	return nil
 }
 
+// OpenToken implements warehouse.TokenLedger: the first epoch makes the token.
+func (t *tx) OpenToken(context.Context, warehouse.Owner) error { return nil }
+
 // LastEpoch implements warehouse.TokenLedger.
-func (t *tx) LastEpoch(ctx context.Context, o warehouse.Owner, _ int64) (epoch int64, err error) {
+func (t *tx) LastEpoch(ctx context.Context, o warehouse.Owner) (epoch int64, err error) {
 	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT "epoch" FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`, t.token), o.Pipeline, o.StateID, o.Sink)
 	switch {
 	case err != nil || len(rows) == 0:
@@ -95,7 +98,7 @@ func (t *tx) RecordEpoch(ctx context.Context, a warehouse.Audit) error {
 	if err != nil {
 		return err
 	}
-	return t.SQL.RecordEpoch(ctx, a)
+	return t.RecordAudit(ctx, a)
 }
 
 // DropTokens implements warehouse.TokenDropper. The tables are those of the sink, and of sinks that

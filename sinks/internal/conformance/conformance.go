@@ -85,7 +85,7 @@ type Target struct {
 // Peculiar is what a warehouse does another way than most.
 type Peculiar struct {
 	// TokenTable returns the name of the table that has the tokens of a pipeline's sink; nil =
-	// they are in the audit table.
+	// they are in warehouse.TokensTable.
 	TokenTable func(pipeline, sink string) string
 	// NoNulls returns statements that keep nulls out of a column of texts of Orders; nil =
 	// ALTER COLUMN … SET NOT NULL.
@@ -180,6 +180,7 @@ func RunSome(t *testing.T, target Target, wanted func(name string) bool) {
 		{"commit again", againCase},
 		{"tokens", tokensCase},
 		{"folded audit", foldedAuditCase},
+		{"old tokens", oldTokensCase},
 		{"owners", ownersCase},
 		{"reset", resetCase},
 		{"two pipelines", twoPipelinesCase},

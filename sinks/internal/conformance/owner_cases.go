@@ -67,13 +67,13 @@ func ownerCases() []ownerCase {
 	forgotten := func(h *harness) {
 		gone(h)
 		h.db.DeleteAll(h.T, warehouse.TablesTable)
-		h.db.DeleteAll(h.T, h.tokenTable())
+		h.deleteTokens()
 	}
 	return []ownerCase{
 		{"nothing", func(*harness) {}, "", ""},
 		{"another state folder", func(h *harness) {
 			gone(h)
-			h.db.DeleteAll(h.T, h.tokenTable())
+			h.deleteTokens()
 		}, "it was written with another state folder (state-1), not with this one (state-2)", ""},
 		{"another pipeline's", record("pipeline", "sales"), `it belongs to pipeline "sales" (its sink "warehouse", state folder state-1)`, `belongs to pipeline "sales"`},
 		{"another sink's", record("sink", "house"), `it belongs to sink "house" of this pipeline`, ""},
@@ -209,6 +209,8 @@ func resetCase(t *testing.T, target Target) {
 	want := []string{in("order") + other, in("sale") + `: it belongs to pipeline "sales"`, in("stale") + other}
 	if target.TokenTable != nil {
 		want = append(want, in(h.tokenTable())+": ", in(target.TokenTable(h.Pipeline, "gone"))+": ")
+	} else {
+		want = append(want, "2 rows of "+in(warehouse.TokensTable)+": ")
 	}
 	want = append(want, "1 rows of "+in(warehouse.EpochsTable)+": ", "2 rows of "+in(warehouse.TablesTable)+": ")
 	if diff := cmp.Diff(want, texts); diff != "" {

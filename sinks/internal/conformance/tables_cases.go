@@ -134,7 +134,10 @@ func tokensCase(t *testing.T, target Target) {
 		{"a new state folder", func(h *harness) { h.State, h.Published = "state-2", 0 }, "with another state folder (state-1, up to epoch 2)"},
 		{"an older state folder", func(h *harness) { h.Published = 1 }, "the tables are at epoch 2, the state folder state-1 expects epoch 1"},
 		{"older tables", (*harness).backToEpoch1, "the tables are at epoch 1, the state folder state-1 expects epoch 2"},
-		{"new tables", func(h *harness) { h.db.DropTable(h.T, h.tokenTable()) }, "the tables are at epoch 0, the state folder state-1 expects epoch 2"},
+		{"new tables", func(h *harness) {
+			h.db.DropTable(h.T, h.tokenTable())
+			h.db.DropTable(h.T, warehouse.EpochsTable)
+		}, "the tables are at epoch 0, the state folder state-1 expects epoch 2"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHarness(t, target, Orders(t))
@@ -167,6 +170,7 @@ func tokensCase(t *testing.T, target Target) {
 		h.Close()
 		if target.TokenTable == nil {
 			h.db.Update(t, warehouse.EpochsTable, "pipeline", "other")
+			h.db.Update(t, warehouse.TokensTable, "pipeline", "other")
 		} else {
 			h.db.DropTable(t, h.tokenTable()) // another pipeline has another one
 		}
@@ -181,18 +185,22 @@ func tokensCase(t *testing.T, target Target) {
 // tokenTable is the name of the table that has the tokens of the sink.
 func (h *harness) tokenTable() string {
 	if h.target.TokenTable == nil {
-		return warehouse.EpochsTable
+		return warehouse.TokensTable
 	}
 	return h.target.TokenTable(h.Pipeline, "warehouse")
+}
+
+// deleteTokens deletes all tokens, and the epochs from which they are made again.
+func (h *harness) deleteTokens() {
+	h.T.Helper()
+	h.db.DeleteAll(h.T, h.tokenTable())
+	h.db.DeleteAll(h.T, warehouse.EpochsTable)
 }
 
 // backToEpoch1 sets the token back from epoch 2, as a backup does.
 func (h *harness) backToEpoch1() {
 	h.T.Helper()
-	if h.target.TokenTable == nil {
-		h.db.Delete(h.T, warehouse.EpochsTable, "epoch", 2)
-		return
-	}
+	h.db.Delete(h.T, warehouse.EpochsTable, "epoch", 2)
 	h.db.Update(h.T, h.tokenTable(), "epoch", "1")
 }
 

@@ -11,8 +11,7 @@ import (
 type AuditFolder interface {
 	// FoldEpochs makes one row of those of a minute, for some of the owner's epochs from one
 	// on that ended before a time: the row of the minute's last epoch, with the sum of the rows and
-	// the first beginning. The newest row stays: it is the token. It returns from which epoch
-	// on there may be more to fold.
+	// the first beginning. It returns from which epoch on there may be more to fold.
 	FoldEpochs(ctx context.Context, o Owner, from int64, before time.Time) (next int64, err error)
 }
 

@@ -77,7 +77,7 @@ type FoundTable struct {
 	Problem string // why rows can't be written to it, as the end of a sentence; empty = they can
 }
 
-// Ledger is the rows of EpochsTable and TablesTable.
+// Ledger is the rows of EpochsTable, TablesTable and those with tokens.
 type Ledger interface {
 	TokenLedger
 	// TableOwners returns the owners of the schema's tables, by the names of tables.
@@ -89,19 +89,21 @@ type Ledger interface {
 	CountOwn(ctx context.Context, table, sink string, r *pipeline.Reset) (int64, error)
 }
 
-// TokenLedger is the audit table. Its rows are the tokens, unless the database keeps those apart.
+// TokenLedger is the tokens and the audit table.
 type TokenLedger interface {
 	// LockToken makes the transaction the only one that reads and writes the owner's
 	// token, until it ends. A transaction that was lost with its connection has
 	// ended when it returns, so what is read then is right.
 	LockToken(ctx context.Context, o Owner) error
-	// LastEpoch returns the owner's last epoch; 0 = none. Epochs before from need
-	// not be looked at.
-	LastEpoch(ctx context.Context, o Owner, from int64) (int64, error)
+	// OpenToken makes the owner's token where it is missing. Where an older version, of which
+	// the audit table has the tokens, has written since, it is brought up to that.
+	OpenToken(ctx context.Context, o Owner) error
+	// LastEpoch returns the owner's last epoch; 0 = none.
+	LastEpoch(ctx context.Context, o Owner) (int64, error)
 	// OtherState returns the state folder with which the owner's pipeline and sink
 	// have written last, if it is another one; empty = none has.
 	OtherState(ctx context.Context, o Owner) (stateID string, epoch int64, err error)
-	// RecordEpoch writes the token.
+	// RecordEpoch writes the token and the row of the audit table.
 	RecordEpoch(ctx context.Context, a Audit) error
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
-// EpochsTable is the audit table, whose rows are the tokens.
+// EpochsTable is the audit table, with a row for each epoch that changed something.
 const EpochsTable = "starlift_epochs"
 
 // RefusedTable holds the rows that a database has refused after their epoch was
@@ -18,13 +18,13 @@ const EpochsTable = "starlift_epochs"
 const RefusedTable = "starlift_refused"
 
 // ownTables are the sinks' own tables, and what they are.
-var ownTables = map[string]string{EpochsTable: "the audit table", RefusedTable: "the table of refused rows", TablesTable: "the table of owners"}
+var ownTables = map[string]string{EpochsTable: "the audit table", TokensTable: "the table of tokens", RefusedTable: "the table of refused rows", TablesTable: "the table of owners"}
 
 // EpochColumns are the columns of the audit table, in order.
 var EpochColumns = []string{"job", "status", "started_at", "ended_at", "rows", "pipeline", "state_id", "sink", "epoch"}
 
-// tokenKey are the columns that identify a token.
-var tokenKey = []string{"pipeline", "state_id", "sink", "epoch"}
+// epochKey are the columns that identify a row of the audit table.
+var epochKey = []string{"pipeline", "state_id", "sink", "epoch"}
 
 // Dialect is what one database does differently from another.
 type Dialect struct {
@@ -35,6 +35,8 @@ type Dialect struct {
 	// expression; nil = no two names are one.
 	Fold    func(name string) string
 	FoldSQL func(expression string) string
+	// OwnTokens says that the dialect's Tx makes the tables of tokens; else they are in TokensTable.
+	OwnTokens bool
 	// PrimaryKeys makes tables with the primary key that the pipeline says.
 	PrimaryKeys bool
 	// MaxName is the length of the longest name in bytes; 0 = any.
@@ -143,11 +145,19 @@ func Epochs() *pipeline.Table {
 			columns[i].Type.Kind = pipeline.Int64
 		}
 	}
-	t, err := pipeline.NewTable(EpochsTable, columns, tokenKey)
+	t, err := pipeline.NewTable(EpochsTable, columns, epochKey)
 	if err != nil {
 		panic(err) // the columns are constants
 	}
 	return t
+}
+
+// ownTables returns the sinks' own tables that an opening makes.
+func (d *Dialect) ownTables() []*pipeline.Table {
+	if d.OwnTokens {
+		return []*pipeline.Table{Epochs(), Tables()}
+	}
+	return []*pipeline.Table{Tokens(), Epochs(), Tables()}
 }
 
 // addColumn returns the DDL that adds a column to a table.
@@ -157,8 +167,8 @@ func (d *Dialect) addColumn(schema, table string, c pipeline.Column) string {
 
 // DDL returns the statements that make the schema and the tables, for people.
 func (d *Dialect) DDL(schema string, tables []*pipeline.Table) string {
-	statements := []string{createSchema(schema), d.CreateTable(schema, Epochs()), d.CreateTable(schema, Tables())}
-	for _, t := range tables {
+	statements := []string{createSchema(schema)}
+	for _, t := range append(d.ownTables(), tables...) {
 		statements = append(statements, d.CreateTable(schema, t))
 	}
 	return strings.Join(statements, ";\n") + ";\n"

@@ -21,8 +21,8 @@
 //  2. Sink.Commit is one transaction: it locks the token and reads it. An epoch that was
 //     applied already changes nothing (I5). Else it applies each table's rows, first
 //     what goes and then what comes, holds every count against the committable, and
-//     records the epoch. That row of the audit table is the new token. All of a small
-//     epoch goes in one request to a database that takes that (BatchTx).
+//     records the epoch: in the token, one row of TokensTable that is updated in place, and by a
+//     row of the audit table. All of a small epoch goes in one request to a database that takes that (BatchTx).
 //
 // A commit goes by the committable and the spool alone: the pipeline file may have
 // changed since they were written.

@@ -39,7 +39,11 @@ func (s *Sink) resetAll(ctx context.Context, tx Tx, r *pipeline.Reset) ([]pipeli
 			all = append(all, pipeline.TargetObject{Name: s.nameOf(name)})
 		}
 	}
-	for _, own := range []string{RefusedTable, EpochsTable, TablesTable} {
+	own := []string{RefusedTable}
+	for _, t := range s.cfg.Dialect.ownTables() {
+		own = append(own, t.Name)
+	}
+	for _, own := range own {
 		there, err := s.findTable(ctx, tx, own)
 		n := int64(0)
 		if err == nil && there != nil {

@@ -127,10 +127,13 @@ func (s *Sink) prepareTables(ctx context.Context, tx Tx) error {
 	if err := tx.CreateSchema(ctx); err != nil {
 		return fmt.Errorf("schema %q: %w", s.cfg.Schema, err)
 	}
-	for _, t := range []*pipeline.Table{Epochs(), Tables()} {
+	for _, t := range s.cfg.Dialect.ownTables() {
 		if err := s.makeTable(ctx, tx, t); err != nil {
 			return err
 		}
+	}
+	if err := tx.OpenToken(ctx, s.owner()); err != nil {
+		return fmt.Errorf("making the token: %w", err)
 	}
 	if err := s.checkToken(ctx, tx); err != nil {
 		return err
@@ -153,28 +156,15 @@ func (s *Sink) prepareTables(ctx context.Context, tx Tx) error {
 }
 
 func (s *Sink) checkToken(ctx context.Context, tx Tx) error {
-	found, err := s.lastEpoch(ctx, tx, s.options.Published)
+	found, err := tx.LastEpoch(ctx, s.owner())
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the token: %w", err)
 	}
 	other, otherEpoch, err := tx.OtherState(ctx, s.owner())
 	if err != nil {
 		return fmt.Errorf("reading the token: %w", err)
 	}
 	return checkToken(s.cfg.Name, &s.options, found, other, otherEpoch)
-}
-
-// lastEpoch returns the sink's last epoch; 0 = none. It should not be before from: an
-// audit table that has a row for each second of years is read from there on.
-func (s *Sink) lastEpoch(ctx context.Context, tx Tx, from int64) (int64, error) {
-	epoch, err := tx.LastEpoch(ctx, s.owner(), from)
-	if err != nil {
-		return 0, fmt.Errorf("reading the token: %w", err)
-	}
-	if epoch == 0 && from > 0 {
-		return s.lastEpoch(ctx, tx, 0) // an error will name the epoch that is there instead
-	}
-	return epoch, nil
 }
 
 // claim returns the tables without an owner. Tables that the sink may not write are an error.
@@ -349,9 +339,9 @@ func (s *Sink) alreadyApplied(ctx context.Context, tx Tx, c *pipeline.Committabl
 	if err := tx.LockToken(ctx, s.owner()); err != nil {
 		return false, err
 	}
-	found, err := s.lastEpoch(ctx, tx, c.PreviousEpoch)
+	found, err := tx.LastEpoch(ctx, s.owner())
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("reading the token: %w", err)
 	}
 	return alreadyApplied(s.cfg.Name, &s.options, c, found)
 }

@@ -67,14 +67,29 @@ func (t *SQL) HasRows(ctx context.Context, table string) (bool, error) {
 	return len(rows) > 0, err
 }
 
+// OpenToken implements TokenLedger.
+func (t *SQL) OpenToken(ctx context.Context, o Owner) error {
+	newest := fmt.Sprintf(`(SELECT "state_id", max("epoch") AS "last", max("ended_at") AS "ended" FROM (
+			SELECT "state_id", "epoch", "ended_at" FROM %s WHERE "pipeline" = $1 AND "sink" = $2 UNION ALL SELECT CAST($3 AS varchar), 0, CAST(NULL AS timestamp)) a GROUP BY "state_id") n`, t.in(EpochsTable))
+	own := fmt.Sprintf(`%[1]s."pipeline" = $1 AND %[1]s."sink" = $2 AND %[1]s."state_id" = n."state_id"`, Quote(TokensTable))
+	_, err := t.Exec(ctx, fmt.Sprintf(`UPDATE %s SET "epoch" = n."last", "committed_at" = n."ended" FROM %s WHERE %s AND "epoch" < n."last"`, t.in(TokensTable), newest, own),
+		o.Pipeline, o.Sink, o.StateID)
+	if err != nil {
+		return err
+	}
+	_, err = t.Exec(ctx, fmt.Sprintf(`INSERT INTO %[1]s ("pipeline", "state_id", "sink", "epoch", "committed_at") SELECT $1, n."state_id", $2, n."last", n."ended" FROM %[2]s
+			WHERE NOT EXISTS (SELECT 1 FROM %[1]s WHERE %[3]s)`, t.in(TokensTable), newest, own), o.Pipeline, o.Sink, o.StateID)
+	return err
+}
+
 // LastEpoch implements TokenLedger.
-func (t *SQL) LastEpoch(ctx context.Context, o Owner, from int64) (epoch int64, err error) {
+func (t *SQL) LastEpoch(ctx context.Context, o Owner) (epoch int64, err error) {
 	refused := ""
 	if t.Dialect.Refusals != nil {
 		refused = ", " + t.Dialect.Refusals.HasTable(t.in(RefusedTable))
 	}
-	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0)%s FROM %s WHERE "epoch" >= $4 AND "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
-		refused, t.in(EpochsTable)), o.Pipeline, o.StateID, o.Sink, from)
+	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0)%s FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
+		refused, t.in(TokensTable)), o.Pipeline, o.StateID, o.Sink)
 	if err != nil {
 		return 0, err
 	}
@@ -85,8 +100,8 @@ func (t *SQL) LastEpoch(ctx context.Context, o Owner, from int64) (epoch int64, 
 
 // OtherState implements TokenLedger.
 func (t *SQL) OtherState(ctx context.Context, o Owner) (stateID string, epoch int64, err error) {
-	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = $1 AND "state_id" <> $2 AND "sink" = $3 ORDER BY "ended_at" DESC LIMIT 1`,
-		t.in(EpochsTable)), o.Pipeline, o.StateID, o.Sink)
+	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT "state_id", "epoch" FROM %s WHERE "pipeline" = $1 AND "state_id" <> $2 AND "sink" = $3 AND "epoch" > 0 ORDER BY "committed_at" DESC LIMIT 1`,
+		t.in(TokensTable)), o.Pipeline, o.StateID, o.Sink)
 	if err != nil || len(rows) == 0 {
 		return "", 0, err
 	}
@@ -96,13 +111,32 @@ func (t *SQL) OtherState(ctx context.Context, o Owner) (stateID string, epoch in
 
 // RecordEpoch implements TokenLedger.
 func (t *SQL) RecordEpoch(ctx context.Context, a Audit) error {
-	statement, args := t.RecordStatement(a)
+	statement, args := t.TokenStatement(a)
+	n, err := t.Exec(ctx, statement, args...)
+	if err == nil {
+		err = CheckCount(n, 1, "of "+TokensTable+" updated")
+	}
+	if err == nil {
+		err = t.RecordAudit(ctx, a)
+	}
+	return err
+}
+
+// TokenStatement returns what updates the token: one row.
+func (t *SQL) TokenStatement(a Audit) (statement string, args []any) {
+	return fmt.Sprintf(`UPDATE %s SET "epoch" = $1, "committed_at" = $2 WHERE "pipeline" = $3 AND "state_id" = $4 AND "sink" = $5`, t.in(TokensTable)),
+		[]any{a.Epoch, a.Ended.UTC(), a.Pipeline, a.StateID, a.Sink}
+}
+
+// RecordAudit writes the row of the audit table.
+func (t *SQL) RecordAudit(ctx context.Context, a Audit) error {
+	statement, args := t.AuditStatement(a)
 	_, err := t.Exec(ctx, statement, args...)
 	return err
 }
 
-// RecordStatement returns what RecordEpoch executes.
-func (t *SQL) RecordStatement(a Audit) (statement string, args []any) {
+// AuditStatement returns what RecordAudit executes.
+func (t *SQL) AuditStatement(a Audit) (statement string, args []any) {
 	return fmt.Sprintf("INSERT INTO %s (%s) VALUES ($1, 'committed', $2, $3, $4, $5, $6, $7, $8)", t.in(EpochsTable), Quoted(EpochColumns)),
 		[]any{a.Pipeline + "." + a.Sink, a.Started.UTC(), a.Ended.UTC(), a.Rows, a.Pipeline, a.StateID, a.Sink, a.Epoch}
 }

@@ -6,6 +6,25 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
+// TokensTable has the tokens: for each sink of a pipeline with a state folder, the last epoch
+// that is in its tables. It lies beside EpochsTable. A commit updates one row in place.
+const TokensTable = "starlift_tokens"
+
+// Tokens returns TokensTable.
+func Tokens() *pipeline.Table {
+	t, err := pipeline.NewTable(TokensTable, []pipeline.Column{
+		{Name: "pipeline", Type: pipeline.Type{Kind: pipeline.String}},
+		{Name: "state_id", Type: pipeline.Type{Kind: pipeline.String}},
+		{Name: "sink", Type: pipeline.Type{Kind: pipeline.String}},
+		{Name: "epoch", Type: pipeline.Type{Kind: pipeline.Int64}},
+		{Name: "committed_at", Type: pipeline.Type{Kind: pipeline.Timestamp}},
+	}, []string{"pipeline", "state_id", "sink"})
+	if err != nil {
+		panic(err) // the columns are constants
+	}
+	return t
+}
+
 // recoveryHint says how to go on where tables and state do not belong together.
 const recoveryHint = "begin anew: starlift reset FILE shows what that takes, and does it with --yes"
 

@@ -131,17 +131,24 @@ func (t *toyTx) ofOwner(table string, o warehouse.Owner) (all []row) {
 	return all
 }
 
-func (t *toyTx) LastEpoch(_ context.Context, o warehouse.Owner, _ int64) (epoch int64, err error) {
-	for _, r := range t.ofOwner(warehouse.EpochsTable, o) {
-		epoch = max(epoch, number(r["epoch"]))
+func (t *toyTx) OpenToken(_ context.Context, o warehouse.Owner) error {
+	if len(t.ofOwner(warehouse.TokensTable, o)) == 0 {
+		t.insert(warehouse.TokensTable, row{"pipeline": o.Pipeline, "state_id": o.StateID, "sink": o.Sink, "epoch": "0"})
+	}
+	return t.request()
+}
+
+func (t *toyTx) LastEpoch(_ context.Context, o warehouse.Owner) (epoch int64, err error) {
+	for _, r := range t.ofOwner(warehouse.TokensTable, o) {
+		epoch = number(r["epoch"])
 	}
 	return epoch, t.request()
 }
 
 func (t *toyTx) OtherState(_ context.Context, o warehouse.Owner) (string, int64, error) {
-	all := t.ofOwner(warehouse.EpochsTable, warehouse.Owner{Pipeline: o.Pipeline, Sink: o.Sink})
+	all := t.ofOwner(warehouse.TokensTable, warehouse.Owner{Pipeline: o.Pipeline, Sink: o.Sink})
 	for _, r := range slices.Backward(all) {
-		if r["state_id"] != o.StateID {
+		if r["state_id"] != o.StateID && r["epoch"] != "0" {
 			return r["state_id"], number(r["epoch"]), nil
 		}
 	}
@@ -150,6 +157,9 @@ func (t *toyTx) OtherState(_ context.Context, o warehouse.Owner) (string, int64,
 
 func (t *toyTx) RecordEpoch(_ context.Context, a warehouse.Audit) error {
 	const layout = "2006-01-02 15:04:05.999999"
+	for _, r := range t.ofOwner(warehouse.TokensTable, a.Owner) {
+		r["epoch"], r["committed_at"] = fmt.Sprint(a.Epoch), a.Ended.UTC().Format(layout)
+	}
 	t.insert(warehouse.EpochsTable, row{"job": a.Pipeline + "." + a.Sink, "status": "committed", "started_at": a.Started.UTC().Format(layout), "ended_at": a.Ended.UTC().Format(layout),
 		"rows": fmt.Sprint(a.Rows), "pipeline": a.Pipeline, "state_id": a.StateID, "sink": a.Sink, "epoch": fmt.Sprint(a.Epoch)})
 	return t.request()
