@@ -10,12 +10,6 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// write is an entry that was put.
-type write struct {
-	key pipeline.Hash
-	at  offset
-}
-
 // Delta is what one epoch wrote to a Keyspace.
 type Delta struct {
 	prefix  []byte
@@ -39,7 +33,7 @@ func (d *Delta) Bytes() int { return d.bytes }
 
 // groupDelta is what one epoch wrote to a key group.
 type groupDelta struct {
-	writes   []write // in the order of their keys, each key once
+	writes   []offset // of what was put, in the order of the keys, each key once
 	values   chunks
 	uncached chunks
 	bytes    int
@@ -56,35 +50,40 @@ func (d *groupDelta) release() {
 	d.values, d.uncached, d.released = chunks{}, chunks{}, true
 }
 
-// find returns the write of a key; nil = there is none. It is called with mu locked.
-func (d *groupDelta) find(key pipeline.Hash) *write {
+// find returns the value that was put for a key; nil = it was deleted. It is called with mu locked.
+func (d *groupDelta) find(key pipeline.Hash) (value []byte, found bool) {
 	if d.released {
-		return nil
+		return nil, false
 	}
-	i, found := slices.BinarySearchFunc(d.writes, key, func(w write, key pipeline.Hash) int { return w.key.Compare(key) })
+	i, found := slices.BinarySearchFunc(d.writes, key, func(at offset, key pipeline.Hash) int { return d.key(at).Compare(key) })
 	if !found {
-		return nil
+		return nil, false
 	}
-	return &d.writes[i]
+	return d.value(d.writes[i]), true
 }
+
+// entry returns the entry of a write.
+func (d *groupDelta) entry(at offset) []byte {
+	if at&uncachedBit != 0 {
+		return d.uncached.entry(at &^ uncachedBit)
+	}
+	return d.values.entry(at)
+}
+
+// key returns the key of a write.
+func (d *groupDelta) key(at offset) pipeline.Hash { return keyOf(d.entry(at)) }
 
 // value returns what a write put; nil = it deleted the key.
-func (d *groupDelta) value(w *write) []byte {
-	if w.at&uncachedBit != 0 {
-		return d.uncached.value(w.at &^ uncachedBit)
-	}
-	return d.values.value(w.at)
+func (d *groupDelta) value(at offset) []byte {
+	value, _ := valueOf(d.entry(at)[keyBytes:])
+	return value
 }
 
-// prefetch reads the values of some writes at once, so that the waits for memory overlap. It
+// prefetch reads some writes at once, so that the waits for memory overlap. It
 // returns what it read, because the compiler leaves out reads whose result is not used.
-func (d *groupDelta) prefetch(some []write) (sum byte) {
-	for i := range some {
-		if at := some[i].at; at&uncachedBit != 0 {
-			sum += d.uncached.entry(at &^ uncachedBit)[keyBytes]
-		} else {
-			sum += d.values.entry(at)[keyBytes]
-		}
+func (d *groupDelta) prefetch(some []offset) (sum byte) {
+	for _, at := range some {
+		sum += d.entry(at)[keyBytes]
 	}
 	return sum
 }

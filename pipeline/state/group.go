@@ -7,7 +7,6 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // group is what a Keyspace has in memory of one key group. One goroutine uses it at a time.
@@ -25,7 +24,6 @@ type group struct {
 	indexed  int          // how many of writes index covers
 	bytes    int          // of the writes
 	unsaved  []*groupDelta
-	spare    []write // memory of a delta that was saved, for the next one
 
 	counted   sizes  // of the group, in those of the keyspace
 	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
@@ -82,9 +80,8 @@ func (g *group) written(key pipeline.Hash) (value []byte, found bool) {
 func (g *group) cacheUnsaved(key pipeline.Hash, epoch uint32) (value []byte, found bool) {
 	for _, d := range slices.Backward(g.unsaved) {
 		d.mu.Lock()
-		w := d.find(key)
-		if found = w != nil; found {
-			value = g.cache.values.value(g.cache.put(key, d.value(w), epoch))
+		if value, found = d.find(key); found {
+			value = g.cache.values.value(g.cache.put(key, value, epoch))
 		}
 		d.mu.Unlock()
 		if found {
@@ -118,14 +115,12 @@ func (g *group) take(d *groupDelta) {
 	if len(g.writes) == 0 {
 		return
 	}
-	d.writes, d.uncached, d.bytes = g.sorted(g.writes, g.spare[:0]), g.uncached, g.bytes
+	g.sort()
+	d.writes, d.uncached, d.bytes = g.writes, g.uncached, g.bytes
 	if g.first != 0 { // only the chunks from there on, so that older ones can be freed
 		d.values = g.cache.values.since(g.first)
 	}
-	if cap(g.writes) > 4*max(len(g.writes), spareElements) {
-		g.writes = nil
-	}
-	g.writes, g.spare, g.first, g.bytes, g.uncached, g.indexed = g.writes[:0], nil, 0, 0, chunks{}, 0
+	g.writes, g.first, g.bytes, g.uncached, g.indexed = nil, 0, 0, chunks{}, 0
 	g.index.Clear()
 	g.unsaved = append(g.unsaved, d)
 }
@@ -134,11 +129,11 @@ func (g *group) take(d *groupDelta) {
 // next epoch.
 const spareElements = 64
 
-// forget drops the oldest delta, which is saved, and keeps its memory for the next one.
+// forget drops the oldest delta, which is saved, and keeps its memory for what is put next.
 func (g *group) forget() {
 	d := g.unsaved[0]
-	if cap(d.writes) > cap(g.spare) && cap(d.writes) <= 4*max(len(d.writes), spareElements) {
-		g.spare = d.writes[:0]
+	if cap(d.writes) > cap(g.writes) && len(g.writes) == 0 && cap(d.writes) <= 4*max(len(d.writes), spareElements) {
+		g.writes = d.writes[:0]
 	}
 	*d = groupDelta{}
 	g.unsaved = slices.Delete(g.unsaved, 0, 1)
@@ -152,37 +147,41 @@ func (g *group) keyAt(at offset) pipeline.Hash {
 	return g.cache.values.key(at)
 }
 
-// sorted returns the last of the entries at some offsets of each key, in the order
-// of the keys, in the memory of last if that has room for all.
-func (g *group) sorted(offsets []offset, last []write) []write {
-	if cap(last) < len(offsets) {
-		last = make([]write, 0, reuse.Room(len(offsets)))
-	}
-	for _, at := range offsets {
-		w := write{g.keyAt(at), at}
-		if n := len(last); n > 0 && !last[n-1].key.Less(w.key) {
-			return g.sortedByHash(offsets, last[:0])
+// sort brings the writes into the order of their keys, and leaves the last one of each.
+func (g *group) sort() {
+	var last pipeline.Hash
+	for i, at := range g.writes {
+		key := g.keyAt(at)
+		if i > 0 && !last.Less(key) {
+			g.sortByHash()
+			return
 		}
-		last = append(last, w)
+		last = key
 	}
-	return last // settling puts entries in this order, so this is the usual end
+	// Settling puts entries in this order, so this is the usual end.
 }
 
-var sorters = sync.Pool{New: func() any { return new(byhash.Sorter) }}
+// writesSorter sorts writes. It is worth keeping.
+type writesSorter struct {
+	byhash.Sorter
+	unsorted []offset
+}
 
-// sortedByHash is sorted for offsets in any order.
-func (g *group) sortedByHash(offsets []offset, last []write) []write {
-	sorter := sorters.Get().(*byhash.Sorter)
-	defer sorters.Put(sorter)
-	for _, o := range sorter.Sort(len(offsets), func(i int32) pipeline.Hash { return g.keyAt(offsets[i]) }) {
-		w := write{o.Hash, offsets[o.Index]}
-		if n := len(last); n > 0 && last[n-1].key == w.key {
-			last[n-1] = w
-			continue
+var writesSorters = sync.Pool{New: func() any { return new(writesSorter) }}
+
+// sortByHash is sort for writes in any order.
+func (g *group) sortByHash() {
+	s := writesSorters.Get().(*writesSorter)
+	defer writesSorters.Put(s)
+	s.unsorted = append(s.unsorted[:0], g.writes...)
+	var last pipeline.Hash
+	g.writes = g.writes[:0]
+	for i, e := range s.Sort(len(s.unsorted), func(i int32) pipeline.Hash { return g.keyAt(s.unsorted[i]) }) {
+		if i > 0 && e.Hash == last {
+			g.writes = g.writes[:len(g.writes)-1]
 		}
-		last = append(last, w)
+		g.writes, last = append(g.writes, s.unsorted[e.Index]), e.Hash
 	}
-	return last
 }
 
 // shrink makes the cache smaller. A cold group loses all of it. A complete one loses what

@@ -114,8 +114,8 @@ func (s *Store) openTable(path string) (*sstable.Reader, error) {
 func (d *groupDelta) filter() *filter {
 	f := &filter{}
 	f.grow(len(d.writes)/blockKeys + 1)
-	for i := range d.writes {
-		f.add(d.writes[i].key)
+	for _, at := range d.writes {
+		f.add(d.key(at))
 	}
 	return f
 }

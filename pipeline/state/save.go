@@ -129,10 +129,10 @@ func (d *groupDelta) writeTo(w writer, prefix []byte) error {
 		if i%prefetchKeys == 0 {
 			readAhead += d.prefetch(d.writes[i:min(i+prefetchKeys, len(d.writes))])
 		}
-		e := &d.writes[i]
-		key = appendHash(append(key[:0], prefix...), e.key)
+		entry := d.entry(d.writes[i])
+		key = appendHash(append(key[:0], prefix...), keyOf(entry))
 		var err error
-		if value := d.value(e); value == nil {
+		if value, _ := valueOf(entry[keyBytes:]); value == nil {
 			err = w.Delete(key)
 		} else {
 			err = w.Set(key, value)

@@ -111,8 +111,8 @@ func (g *group) recent(from, to pipeline.Hash) (keys []pipeline.Hash) {
 	for _, d := range g.unsaved {
 		d.mu.Lock()
 		if !d.released {
-			for i := range d.writes {
-				add(d.writes[i].key)
+			for _, at := range d.writes {
+				add(d.key(at))
 			}
 		}
 		d.mu.Unlock()
