@@ -52,4 +52,7 @@ type EpochInfo struct {
 	// RejectedChanges holds the ordinals of changes that became dead letters when they
 	// were settled, sorted: their rows in the log must have no effect.
 	RejectedChanges []int64
+	// ReleaseRows, if it is not nil, may be called by Operator.Finish, once, when it needs what
+	// PackedRows.Rows hold no longer: what comes then takes that memory.
+	ReleaseRows func()
 }

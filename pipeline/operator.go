@@ -129,8 +129,8 @@ type Operator interface {
 	// Log takes what a LogPacker made, in the order read. first is the ordinal in the epoch
 	// of the batch's first change: Finish names, by ordinal, those that have no effect.
 	Log(first int64, log *PackedLog)
-	// Settled takes settled rows of an input. They are valid until Finish returns, and of
-	// other keys than those of all other calls in the epoch.
+	// Settled takes settled rows of an input. They are valid until Finish returns, but for what
+	// EpochInfo.ReleaseRows gives back, and of other keys than those of all other calls in the epoch.
 	Settled(input int, rows *PackedRows)
 	// Finish ends the epoch: it gives its settled rows to emit, which releases
 	// the records. emit is called any number of times for a table, but with at

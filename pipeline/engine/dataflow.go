@@ -116,6 +116,15 @@ func (d *dataflow) pending(last bool) bool {
 	return slices.ContainsFunc(d.operators, func(o *operator) bool { return o.instance.Pending(last) })
 }
 
+// releaseRows gives back what the settled rows of the epoch hold.
+func (d *dataflow) releaseRows() {
+	for _, s := range d.stages {
+		if s.settler != nil {
+			s.settler.Release()
+		}
+	}
+}
+
 // save takes what all keep of the epoch that has just ended: it goes into the epoch's
 // save (I2).
 func (d *dataflow) save(r pipeline.Runner, p *preparedEpoch) (err error) {

@@ -289,17 +289,20 @@ func (b *epochBuilder) overBudget(d *pipeline.DeadLetter) error {
 func (b *epochBuilder) settle(last bool) error {
 	e := b.open
 	to := &emitter{epoch: e, runner: b.c.Runner}
+	defer b.flow.releaseRows()
 	for _, s := range b.flow.stages {
 		if s.settler == nil {
 			continue
 		}
-		defer s.settler.Release()
 		if err := b.settleStage(s, to); err != nil {
 			return fmt.Errorf("settling %s: %w", s.Name, err)
 		}
 	}
 	end := e.end(last)
-	for _, o := range b.flow.operators {
+	for i, o := range b.flow.operators {
+		if i == len(b.flow.operators)-1 {
+			end.ReleaseRows = b.flow.releaseRows
+		}
 		err := o.instance.Finish(end, func(rows *pipeline.Rows) error { return to.addRows(o.Name, o.Outputs[rows.Table], rows) })
 		if err == nil {
 			err = to.flush()

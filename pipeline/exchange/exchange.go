@@ -20,20 +20,20 @@ func New(r pipeline.Runner, senders int, parts Parts) *Exchange {
 	return &Exchange{runner: r, parts: parts, senders: make([]Sender, senders)}
 }
 
-// Sender returns the i-th sender, which one goroutine uses at a time. What it sends is in an
-// arena, the same each time, and is valid until that is released. The fewer senders there are,
+// Sender returns the i-th sender, which one goroutine uses at a time. What it sends is in a
+// Memory, the same each time, and is valid until that is released. The fewer senders there are,
 // the less memory is touched: one for each goroutine is best.
-func (x *Exchange) Sender(i int, arena *reuse.Arena) *Sender {
+func (x *Exchange) Sender(i int, memory *Memory) *Sender {
 	s := &x.senders[i]
 	if s.boxes == nil {
 		s.boxes, s.parts = make([]box, x.parts), x.parts
 	}
-	s.arena = arena
+	s.memory = memory
 	return s
 }
 
 // Receive returns what was sent to a part, sorted. It is valid until the next Receive with
-// the Inbox, its bodies until the senders' arenas are released; an empty body is nil.
+// the Inbox, its bodies until Free, or until the memory of the senders is released; an empty body is nil.
 func (x *Exchange) Receive(part int, in *Inbox) []pipeline.Message {
 	return in.Receive(x.runner, x.parts.Range(part), x.sent(part), func(messages []pipeline.Message) []pipeline.Message {
 		return x.appendTo(messages, part)
@@ -46,6 +46,14 @@ func (x *Exchange) ReceiveUnsorted(part int, in *Inbox) []pipeline.Message {
 	in.unsorted = x.appendTo(slices.Grow(reuse.Emptied(in.unsorted), x.sent(part)), part)
 	x.runner.Shuffle(in.unsorted)
 	return in.unsorted
+}
+
+// Free lets the goroutine that has received a part send in the memory of what was sent to it:
+// nothing of that may be used any more.
+func (x *Exchange) Free(part int, memory *Memory) {
+	for i := range x.senders {
+		x.senders[i].free(part, memory)
+	}
 }
 
 // sent returns the number of messages to a part.

@@ -16,7 +16,6 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 func compareMessages(a, b pipeline.Message) int {
@@ -70,22 +69,25 @@ func randomBody(r *rand.Rand) []byte {
 	return fmt.Append(nil, strings.Repeat("equal", r.IntN(3)), r.IntN(50))
 }
 
-// exchanged sends messages from some senders, and returns what all parts receive.
+// exchanged sends messages from some senders, and returns what all parts receive: each sends that
+// on in the memory of what it has received.
 func exchanged(t *rapid.T, r pipeline.Runner, sent []pipeline.Message, senders int, in *Inbox) (all []pipeline.Message) {
 	parts := PartsFor(r, len(sent))
 	x := New(r, senders, parts)
 	err := r.Run("send", senders, func(sender int) error {
-		var arena reuse.Arena
+		var memory Memory
 		var body []byte
 		for i := sender; i < len(sent); i += senders {
 			body = append(body[:0], sent[i].Body...)
-			x.Sender(sender, &arena).Send(sent[i].To, body)
+			x.Sender(sender, &memory).Send(sent[i].To, body)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	next := New(r, 1, parts)
+	var memory Memory
 	for part := range int(parts) {
 		got := x.Receive(part, in)
 		unsorted := slices.SortedFunc(slices.Values(x.ReceiveUnsorted(part, new(Inbox))), compareMessages)
@@ -101,7 +103,23 @@ func exchanged(t *rapid.T, r pipeline.Runner, sent []pipeline.Message, senders i
 				t.Fatalf("part %d of %d got a message to key group %d, want those of %v", part, parts, m.To.KeyGroup(), parts.Range(part))
 			}
 		}
-		all = append(all, got...)
+		from := len(all)
+		for _, m := range got {
+			m.Body = bytes.Clone(m.Body)
+			all = append(all, m)
+		}
+		x.Free(part, &memory)
+		for _, m := range all[from:] {
+			next.Sender(0, &memory).Send(m.To, m.Body)
+		}
+	}
+	rest := all
+	for part := range int(parts) {
+		got := next.Receive(part, in)
+		if !slices.EqualFunc(got, rest[:len(got)], func(a, b pipeline.Message) bool { return compareMessages(a, b) == 0 }) {
+			t.Fatalf("part %d got %v in the second exchange", part, got)
+		}
+		rest = rest[len(got):]
 	}
 	return all
 }
@@ -248,18 +266,18 @@ func TestSmallExchange(t *testing.T) {
 	}
 	r := &Runner{Workers: 2}
 	var in Inbox
-	var arena reuse.Arena
+	var memory Memory
 	body := []byte("body")
 	got := testing.AllocsPerRun(100, func() {
 		x := New(r, 1, 1)
-		s := x.Sender(0, &arena)
+		s := x.Sender(0, &memory)
 		for i := range uint64(100) {
 			s.Send(pipeline.Hash{Hi: i << 50}, body)
 		}
 		if n := len(x.Receive(0, &in)); n != 100 {
 			t.Errorf("%d messages", n)
 		}
-		arena.Release()
+		memory.Release()
 	})
 	if got > 5 {
 		t.Errorf("%.0f allocations, want 5 at most", got)
@@ -278,13 +296,13 @@ func BenchmarkExchange(b *testing.B) {
 				sent[i] = pipeline.Message{To: pipeline.Hash{Hi: random.Uint64(), Lo: random.Uint64()}, Body: bytes.Repeat([]byte{byte(i)}, 40)}
 			}
 			r := &Runner{Workers: senders, ForceParts: of.parts}
-			var arenas [senders]reuse.Arena
+			var memories [senders]Memory
 			inboxes := sync.Pool{New: func() any { return new(Inbox) }}
 			b.ReportAllocs()
 			for b.Loop() {
 				x := New(r, senders, Parts(of.parts))
 				_ = r.Run("send", senders, func(i int) error {
-					s := x.Sender(i, &arenas[i])
+					s := x.Sender(i, &memories[i])
 					for ; i < len(sent); i += senders {
 						s.Send(sent[i].To, sent[i].Body)
 					}
@@ -296,8 +314,8 @@ func BenchmarkExchange(b *testing.B) {
 					inboxes.Put(in)
 					return nil
 				})
-				for i := range arenas {
-					arenas[i].Release()
+				for i := range memories {
+					memories[i].Release()
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*max(1, of.messages)), "ns/message")

@@ -9,11 +9,11 @@ import (
 
 // Sender has what one sender has sent.
 type Sender struct {
-	parts Parts
-	arena *reuse.Arena
-	boxes []box // by part
-	pages []*page
-	large [][]byte // bodies that are not in pages
+	parts  Parts
+	memory *Memory
+	boxes  []box // by part
+	pages  []*page
+	large  [][]byte // bodies that are not in pages
 
 	_ [64]byte // other senders are written by other processors
 }
@@ -49,7 +49,7 @@ func (s *Sender) Send(to pipeline.Hash, body []byte) {
 	length := uint32(len(body))
 	if len(body) > bodyBytesMax {
 		length = largeBody | uint32(len(s.large))
-		s.large, body = append(s.large, s.arena.Copy(body)), nil
+		s.large, body = append(s.large, s.memory.arena.Copy(body)), nil
 	}
 	n := uint32(messageHeadBytes + len(body))
 	if b.left < n {
@@ -67,7 +67,7 @@ func (s *Sender) Send(to pipeline.Hash, body []byte) {
 // extend gives a box another page.
 func (s *Sender) extend(b *box) {
 	place := uint32(len(s.pages))
-	next := (*page)(s.arena.Room(pageBytes))
+	next := s.memory.page()
 	next[0] = 0 // Send looks first whether it is nil, and memory that is read before it is written costs two faults
 	s.pages = append(s.pages, next)
 	if b.last == nil {
@@ -84,13 +84,21 @@ func (p *page) end(next, left uint32) {
 	binary.LittleEndian.PutUint32(p[4:], pageBytes-left)
 }
 
+// next returns the page that follows one in a box; nil = it is the last.
+func (s *Sender) next(b *box, p *page) *page {
+	if p == b.last {
+		return nil
+	}
+	return s.pages[binary.LittleEndian.Uint32(p[:])]
+}
+
 // appendTo appends the messages to a part to others.
 func (s *Sender) appendTo(messages []pipeline.Message, part int) []pipeline.Message {
 	if s.sent(part) == 0 {
 		return messages
 	}
 	b := &s.boxes[part]
-	for p := s.pages[b.first]; ; p = s.pages[binary.LittleEndian.Uint32(p[:])] {
+	for p := s.pages[b.first]; p != nil; p = s.next(b, p) {
 		end := pageBytes - b.left
 		if p != b.last {
 			end = binary.LittleEndian.Uint32(p[4:])
@@ -109,10 +117,23 @@ func (s *Sender) appendTo(messages []pipeline.Message, part int) []pipeline.Mess
 			}
 			messages = append(messages, pipeline.Message{To: to, Order: order(body), Body: body})
 		}
-		if p == b.last {
-			return messages
-		}
 	}
+	return messages
+}
+
+// free takes the pages of a part.
+func (s *Sender) free(part int, memory *Memory) {
+	if s.sent(part) == 0 {
+		return
+	}
+	b := &s.boxes[part]
+	for p := s.pages[b.first]; p != nil; {
+		next := s.next(b, p)
+		reuse.Overwrite(p[:])
+		memory.free = append(memory.free, p)
+		p = next
+	}
+	*b = box{}
 }
 
 // sent returns the number of messages to a part.

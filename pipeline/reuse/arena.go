@@ -50,7 +50,7 @@ func (a *Arena) Release() {
 		if i == len(a.chunks)-1 {
 			used = c[:chunkBytes-len(a.free)]
 		}
-		overwrite(used)
+		Overwrite(used)
 		chunks.Put(c)
 	}
 	clear(a.chunks)

@@ -40,6 +40,6 @@ func ReleaseBytes(b []byte) {
 		return
 	}
 	b = b[:cap(b)]
-	overwrite(b)
+	Overwrite(b)
 	sizes[class].Put(&b)
 }

@@ -2,9 +2,9 @@
 
 package reuse
 
-// overwrite overwrites memory that is given back, so that tests, which run with the race detector,
+// Overwrite overwrites memory that is given back, so that tests, which run with the race detector,
 // fail where it is still used. It copies, since the detector looks at each access once.
-func overwrite(b []byte) {
+func Overwrite(b []byte) {
 	if len(b) == 0 {
 		return
 	}

@@ -51,7 +51,8 @@ func (s *Settler) Settle(r pipeline.Runner) (*Result, error) {
 	return result, nil
 }
 
-// Release gives back the memory of the last Result's rows, which nobody may use any longer.
+// Release gives back the memory of what the last Result's rows hold, which nobody may use any
+// longer: their keys, operations and versions stay. It may be called twice.
 func (s *Settler) Release() { s.scratches.release() }
 
 func (s *Settler) newEpoch(r pipeline.Runner) *epoch {
@@ -156,6 +157,7 @@ func (e *epoch) fetch() error {
 	e.answers = e.exchange()
 	return e.run("fetch rows", func(_ *epochPart, i int, w *scratch) error {
 		w.fetches.out = w.to(e.answers)
+		defer e.asks.Free(i, &w.messages)
 		return w.fetches.run(e.asks.Receive(i, &w.inbox))
 	})
 }

@@ -9,9 +9,10 @@ import (
 
 // scratch is what a goroutine needs to run a phase on a part: memory that is used again for
 // the next one, while it is in the processor's cache. What is to outlive the phase is in its
-// arena, which holds what was sent until the epoch's rows are released.
+// messages and its arena, until the epoch's rows are released.
 type scratch struct {
 	sender   int // of exchanges
+	messages exchange.Memory
 	arena    reuse.Arena
 	inbox    exchange.Inbox
 	items    itemPhase
@@ -22,7 +23,7 @@ type scratch struct {
 
 // to returns what the goroutine sends messages by, to an exchange whose messages are valid until
 // the epoch's rows are released.
-func (w *scratch) to(x *exchange.Exchange) *exchange.Sender { return x.Sender(w.sender, &w.arena) }
+func (w *scratch) to(x *exchange.Exchange) *exchange.Sender { return x.Sender(w.sender, &w.messages) }
 
 // scratches are all that there are of a Settler: as many as goroutines ran at a time.
 type scratches struct {
@@ -59,6 +60,7 @@ func (s *scratches) putBack(w *scratch) {
 // release gives back what the epoch has sent.
 func (s *scratches) release() {
 	for _, w := range s.all {
+		w.messages.Release()
 		w.arena.Release()
 	}
 }

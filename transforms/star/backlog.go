@@ -125,7 +125,7 @@ func (l *lookupPart) markFacts(send func(fact pipeline.Hash, mark []byte)) error
 		at, _ := l.index.Get(d.row)
 		r := &l.entries[at]
 		l.scratch = appendVersion(l.scratch[:0], &d.version)
-		mark := l.copies.copy(l.scratch)
+		mark := l.work.copies.copy(l.scratch)
 		sendMarks(r.facts, mark, send)
 		if d.shards != r.shards {
 			d.nextShard, d.shards, d.facts = 0, r.shards, r.postings

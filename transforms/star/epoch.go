@@ -113,7 +113,7 @@ func (x *epoch) sendLog() error {
 // takeSettled takes the settled rows: rows of lookup tables, base rows of facts, and tracked
 // rows, which tell their members.
 func (x *epoch) takeSettled() error {
-	return x.phase("rows", func(i int, p *part) error {
+	err := x.phase("rows", func(i int, p *part) error {
 		for _, rows := range x.settled {
 			p.addSettled(rows)
 		}
@@ -121,11 +121,16 @@ func (x *epoch) takeSettled() error {
 		for k := range messages {
 			p.tracked.addMembership(&messages[k])
 		}
+		p.free(x.toTracked, i)
 		if err := p.tracked.finish(p.to(x.toMembers)); err != nil {
 			return err
 		}
 		return p.lookups.applyChanges(p.groups)
 	})
+	if x.info.ReleaseRows != nil {
+		x.info.ReleaseRows() // the parts have copied what they need
+	}
+	return err
 }
 
 // addSettled takes those of some settled rows that are of the part's key groups.
@@ -164,7 +169,10 @@ func (x *epoch) markFacts() error {
 	if err != nil {
 		return err
 	}
-	err = x.phase("facts", func(i int, p *part) error { return p.facts.load(x.toFacts.Receive(i, p.inbox())) })
+	err = x.phase("facts", func(i int, p *part) error {
+		defer p.free(x.toFacts, i)
+		return p.facts.load(x.toFacts.Receive(i, p.inbox()))
+	})
 	if err != nil || x.mayDefer || x.backlog.size() > 0 || x.saved.Deferred == x.deferredBefore() {
 		return err
 	}
@@ -229,6 +237,7 @@ func (x *epoch) resolveLookups() error {
 		}
 		x.toFacts = x.newExchange()
 		err = x.phase("answer rows", func(i int, p *part) error {
+			defer p.free(x.toRows, i)
 			return p.lookups.answer(x.toRows.Receive(i, p.inbox()), p.to(x.toFacts))
 		})
 		if err != nil {
@@ -267,6 +276,7 @@ func (x *epoch) resolveMembers() error {
 	}
 	x.toFacts = x.newExchange()
 	err = x.phase("members", func(i int, p *part) error {
+		defer p.free(x.toMembers, i)
 		return p.members.take(x.toMembers.Receive(i, p.inbox()), p.to(x.toFacts))
 	})
 	if err != nil {

@@ -13,12 +13,11 @@ import (
 // the rows of their lookups, in the order of the chain, then for the keys of their members, and
 // emits the rows that differ.
 type factPart struct {
-	work   *scratch
-	state  pipeline.Keyspace
-	facts  []*fact  // by number
-	seeds  [][]byte // of the inputs
-	group  int      // the first key group: answers are sent to it
-	copies copier
+	work  *scratch
+	state pipeline.Keyspace
+	facts []*fact  // by number
+	seeds [][]byte // of the inputs
+	group int      // the first key group: answers are sent to it
 
 	entries  []factEntry            // in the order of their hashes, once they are loaded
 	versions slab[pipeline.Version] // of marks
@@ -98,7 +97,7 @@ func (e *factEntry) change() *pipeline.Version {
 func (p *factPart) addSettled(f *fact, rows *pipeline.PackedRows, i int, values [][]byte) {
 	e := factEntry{hash: f.key(rows.Keys[i]), fact: f, version: &rows.Versions[i], fromEpoch: true}
 	if rows.Ops[i] != pipeline.OpDelete {
-		e.base = p.copies.project(&f.base, rows.ColumnAt, values)
+		e.base = p.work.copies.project(&f.base, rows.ColumnAt, values)
 	}
 	p.entries = append(p.entries, e)
 }

@@ -49,6 +49,7 @@ type harness struct {
 	epochs   int
 	open     pipeline.OperatorOptions
 	rejected []int64
+	settled  [][]byte // rows that the epoch was given
 
 	factsPerEpoch int // 0 = as many as usual
 	furtherEpochs int // epochs that needed no input
@@ -118,7 +119,9 @@ func (h *harness) feed(events []event) {
 			}
 			h.operator.Log(0, log)
 		} else {
-			h.operator.Settled(i, packed.Pack(rows, h.open.KeySeeds[i]))
+			settled := packed.Pack(rows, h.open.KeySeeds[i])
+			h.settled = append(h.settled, settled.Rows...)
+			h.operator.Settled(i, settled)
 		}
 		rows.Record.Release()
 	}
@@ -130,12 +133,22 @@ func (h *harness) feed(events []event) {
 // finish ends an epoch.
 func (h *harness) finish(last bool) {
 	h.t.Helper()
-	h.emit(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.rejected})
+	h.emit(pipeline.EpochInfo{EpochHeader: pipeline.EpochHeader{Last: last}, RejectedChanges: h.rejected, ReleaseRows: h.overwriteSettled})
 	var err error
 	if h.saved, err = h.operator.Save(); err != nil {
 		h.t.Fatal(err)
 	}
 	h.epochs++
+}
+
+// overwriteSettled overwrites the settled rows of the epoch, which the operator needs no longer.
+func (h *harness) overwriteSettled() {
+	for _, row := range h.settled {
+		for i := range row {
+			row[i] = 0xdb
+		}
+	}
+	h.settled = nil
 }
 
 // rowsOf returns what an input brings of events; nil = nothing.

@@ -16,8 +16,7 @@ type epochLog struct {
 // logPart sends some of the epoch's log to members and tracked rows. Of all that is brought
 // to a member it sends the newest only: there are few products and very many that were sold.
 type logPart struct {
-	work   *scratch
-	copies copier
+	work *scratch
 }
 
 // logUpsert is the newest upsert of a member so far.

@@ -16,7 +16,6 @@ type lookupPart struct {
 	work    *scratch
 	state   pipeline.Keyspace
 	backlog *backlog
-	copies  copier
 
 	index   byhash.Index
 	entries []lookupRow
@@ -139,7 +138,7 @@ func (l *lookupPart) load() error {
 func (l *lookupPart) addSettled(t *lookupTable, rows *pipeline.PackedRows, i int, values [][]byte) {
 	c := lookupChange{entry: l.entryOf(rows.Keys[i]), version: &rows.Versions[i]}
 	if rows.Ops[i] != pipeline.OpDelete {
-		c.row = l.copies.project(&t.projection, rows.ColumnAt, values)
+		c.row = l.work.copies.project(&t.projection, rows.ColumnAt, values)
 	}
 	l.changes = append(l.changes, c)
 }
@@ -217,7 +216,7 @@ func (l *lookupPart) subscribe(r *lookupRow, messages []pipeline.Message) {
 				l.scratch = without(l.scratch, m.Body[1:])
 			}
 		}
-		r.facts = l.copies.copy(l.scratch)
+		r.facts = l.work.copies.copy(l.scratch)
 		return
 	}
 	if r.delta == nil {

@@ -17,11 +17,10 @@ import (
 // Members with versions would answer by the version that was there at a time, and know the facts
 // that refer to each.
 type memberPart struct {
-	work   *scratch
-	star   *Star
-	state  pipeline.Keyspace
-	long   overflow.Values // values that are in pages: very many upserts of one time
-	copies copier
+	work  *scratch
+	star  *Star
+	state pipeline.Keyspace
+	long  overflow.Values // values that are in pages: very many upserts of one time
 
 	changes  []memberChange
 	encoded  []byte         // what they refer to

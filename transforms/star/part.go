@@ -23,7 +23,6 @@ type part struct {
 	facts   factPart
 	out     output
 
-	arena  reuse.Arena // of the epoch
 	values [][]byte
 }
 
@@ -31,12 +30,10 @@ func newPart(o *operator) *part {
 	s, p := o.star, &part{}
 	members := o.options.Keyspaces[membersSpace]
 	long := overflow.Values{State: members, InlineBytes: overflow.DefaultInlineBytes}
-	copies := copier{arena: &p.arena}
-	p.log.copies = copies
-	p.members = memberPart{star: s, state: members, long: long, copies: copies, added: make([]int64, len(s.dimensions)), inferred: make([]int64, len(s.dimensions))}
-	p.tracked = trackedPart{star: s, state: members, long: long, seeds: o.options.KeySeeds, copies: copies}
-	p.lookups = lookupPart{state: o.options.Keyspaces[rowsSpace], backlog: o.backlog, copies: copies}
-	p.facts = factPart{state: o.options.Keyspaces[factsSpace], facts: s.byNumber(), seeds: o.options.KeySeeds, copies: copies, expressions: map[*measure]*expression.Expression{}}
+	p.members = memberPart{star: s, state: members, long: long, added: make([]int64, len(s.dimensions)), inferred: make([]int64, len(s.dimensions))}
+	p.tracked = trackedPart{star: s, state: members, long: long, seeds: o.options.KeySeeds}
+	p.lookups = lookupPart{state: o.options.Keyspaces[rowsSpace], backlog: o.backlog}
+	p.facts = factPart{state: o.options.Keyspaces[factsSpace], facts: s.byNumber(), seeds: o.options.KeySeeds, expressions: map[*measure]*expression.Expression{}}
 	p.out = output{builders: map[*pipeline.Table]*builder{}, unknownRefs: make([]int64, len(s.dimensions))}
 	return p
 }
@@ -60,6 +57,10 @@ func (p *part) to(x *exchange.Exchange) func(to pipeline.Hash, body []byte) {
 	return x.Sender(w.sender, &w.messages).Send
 }
 
+// free lets the goroutine that runs a phase send in the memory of the messages that the part has
+// received, of which nothing may be used any more.
+func (p *part) free(x *exchange.Exchange, part int) { x.Free(part, &p.members.work.messages) }
+
 // reset ends the epoch: nothing of it is kept but memory, and not much more of that than
 // it took.
 func (p *part) reset() {
@@ -81,7 +82,6 @@ func (p *part) reset() {
 	f.deferred = 0
 	f.keyCache.endEpoch()
 	clear(p.out.unknownRefs)
-	p.arena.Release()
 }
 
 // usualElements is the number of elements whose memory a part always keeps.
@@ -107,7 +107,7 @@ func resized[T any](s []T, n int) []T {
 
 // copier copies what is to stay until the epoch ends.
 type copier struct {
-	arena    *reuse.Arena
+	arena    reuse.Arena
 	selected [][]byte
 	scratch  []byte
 }

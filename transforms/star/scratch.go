@@ -6,15 +6,15 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/byhash"
 	"github.com/starlift-etl/starlift/pipeline/exchange"
-	"github.com/starlift-etl/starlift/pipeline/reuse"
 )
 
 // scratch is what a goroutine needs to run one phase on a part. It is used again for the next
 // part, while it is in the processor's cache; nothing in it outlives the phase, but what is sent
-// to later ones.
+// to later ones, or copied for them.
 type scratch struct {
-	sender   int         // of exchanges
-	messages reuse.Arena // that the epoch has sent
+	sender   int             // of exchanges
+	messages exchange.Memory // that the epoch has sent
+	copies   copier          // until the epoch ends
 	inbox    exchange.Inbox
 	finder   byhash.Finder
 	sorter   byhash.Sorter
@@ -56,10 +56,11 @@ func (s *scratches) take() *scratch {
 // max returns how many there may be of them while n parts run.
 func (s *scratches) max(n int) int { return max(len(s.all), n) }
 
-// reset gives back what the epoch has sent.
+// reset gives back what the epoch has sent and copied.
 func (s *scratches) reset() {
 	for _, w := range s.all {
 		w.messages.Release()
+		w.copies.arena.Release()
 	}
 }
 

@@ -16,12 +16,11 @@ import (
 // dimension. They lie in the keyspace of members, in the key groups of their row keys, and tell
 // their members what they become.
 type trackedPart struct {
-	work   *scratch
-	star   *Star
-	state  pipeline.Keyspace
-	long   overflow.Values
-	seeds  [][]byte // of the inputs
-	copies copier
+	work  *scratch
+	star  *Star
+	state pipeline.Keyspace
+	long  overflow.Values
+	seeds [][]byte // of the inputs
 
 	index   byhash.Index
 	entries []trackedEntry
@@ -77,7 +76,7 @@ func (t *trackedPart) addSettled(in *input, rows *pipeline.PackedRows, i int, va
 		for _, d := range dimensions {
 			key := d.trackedKey(t.rowKey(d, rows, values))
 			v := &rows.Versions[i]
-			c := trackedChange{t.entryOf(d, key, v), v, t.copies.project(&d.trackedColumns, rows.ColumnAt, values), rows.Ops[i] == pipeline.OpDelete}
+			c := trackedChange{t.entryOf(d, key, v), v, t.work.copies.project(&d.trackedColumns, rows.ColumnAt, values), rows.Ops[i] == pipeline.OpDelete}
 			if n == 0 {
 				t.changes = append(t.changes, c)
 			} else {
@@ -191,7 +190,7 @@ func (t *trackedPart) memberOf(d *dimension, c *trackedChange) (member pipeline.
 	}
 	member, t.scratch = d.hashNaturalKey(t.scratch, values)
 	t.scratch = packed.JoinRow(t.scratch[:0], values)
-	return d.stateKey(member), t.copies.copy(t.scratch), deleted, at
+	return d.stateKey(member), t.work.copies.copy(t.scratch), deleted, at
 }
 
 // applyUpdates applies what the epoch says of memberships to the rows.
