@@ -26,13 +26,13 @@ import (
 // The heap that the garbage collector aims at.
 const (
 	// heapBytesMin lets the collector run seldom enough.
-	heapBytesMin = 280 << 20
+	heapBytesMin = 310 << 20
 	// workBytes is what epochs in flight, decoders and encoders take besides the state.
-	workBytes = 200 << 20
+	workBytes = 230 << 20
 	// statefulBytes is what an epoch takes more if there are stateful transforms: the rows
 	// that it changes, in the transforms and from the state. With less, the collector takes
 	// most of the CPU.
-	statefulBytes = 896 << 20
+	statefulBytes = 866 << 20
 )
 
 const acceptGapHelp = "A source whose records were gone before they were read, a shard that kept them for a day while the pipeline was down for two,\n" +
