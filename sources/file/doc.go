@@ -95,7 +95,10 @@
 // may match what was rotated, or not. In all of them the same is done: a generation
 // is a file beside it that has such a name. That which begins with what was read is read to its
 // end; those that are newer, by number or date, else by the time of their last change,
-// are read after it, as new files, and before the file that has the name now. What is not
+// are read after it, as new files, in their order, and before the file that has the name now: of a
+// name, a checkpoint tells how far its newest file was read, and what is older counts as read.
+// So each waits for those before it, and they are searched for again if one of them is not what was
+// found when its turn comes. What is not
 // there is a gap (pipeline.ErrGap; followed, a Notice): a file that was read and is gone,
 // while another one has its name; a number that is missing between two,
 // and not only for the moment in which names are shifted. A file that was only

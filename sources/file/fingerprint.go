@@ -97,26 +97,29 @@ func takeFingerprint(ctx context.Context, f *os.File, info fs.FileInfo) (*finger
 // matchesFingerprint reports whether a file begins with all that the cursor says was read,
 // or, if it is shorter, is the beginning of that as far as can be told.
 func (c *cursor) matchesFingerprint(s *fingerprint) (bool, error) {
-	n, _ := c.readExtent()
-	switch {
-	case c.statUnchanged(s.info):
+	if c.statUnchanged(s.info) {
 		return true, nil
-	case c.Compressed && s.compressed && c.HeadBytes > 0 && c.matchesHead(s.head):
-		if s.size < c.Size {
-			return false, nil
-		}
-	case c.Compressed:
-		if c.ContentBytes == 0 || len(s.content) < c.ContentBytes || xxh3.Hash(s.content[:c.ContentBytes]) != c.Content {
-			return false, nil
-		}
-	case c.HeadBytes == 0 || !c.matchesHead(s.content):
+	}
+	if !c.matchesBeginning(s) {
 		return false, nil
 	}
-	if !s.compressed && s.size < n {
+	if n, _ := c.readExtent(); !s.compressed && s.size < n {
 		return true, nil
 	}
 	same, short, err := c.matchesContent(s.ctx, followedBytes{s.f})
 	return same || short && s.compressed, err
+}
+
+// matchesBeginning reports whether the first bytes of a file, or of its content, are those of the
+// one that was read.
+func (c *cursor) matchesBeginning(s *fingerprint) bool {
+	switch {
+	case c.Compressed && s.compressed && c.HeadBytes > 0 && c.matchesHead(s.head):
+		return s.size >= c.Size
+	case c.Compressed:
+		return c.ContentBytes > 0 && len(s.content) >= c.ContentBytes && xxh3.Hash(s.content[:c.ContentBytes]) == c.Content
+	}
+	return c.HeadBytes > 0 && c.matchesHead(s.content)
 }
 
 // matchesHead reports whether a file with these first bytes begins as it did.

@@ -158,7 +158,13 @@ func (f *follower) visit(ctx context.Context, t *followedFile) error {
 	moved, err := t.stat()
 	f.listSoon = f.listSoon || moved && !t.outsidePath
 	if err == nil && t.info != nil && t.partition == "" {
-		err = f.identify(ctx, t)
+		var wait bool
+		if wait, err = f.searchIfChanged(t); !wait && err == nil {
+			err = f.identify(ctx, t)
+		}
+	}
+	if t.outsidePath && t.turnAt.IsZero() && !f.files.awaitsGenerations(t) {
+		t.turnAt = f.env.now()
 	}
 	if err != nil {
 		return f.reportReadError(t, err)
@@ -235,21 +241,27 @@ func (f *follower) list() {
 	}
 	for _, at := range all {
 		if live[at.id] == nil {
-			live[at.id] = f.follow(at.path, at.id)
+			live[at.id] = f.newFile(at.path, at.id, at.info)
+			f.follow(live[at.id], len(f.files))
 			f.registry.nameTaken(at.path)
 		}
 	}
+	f.files.noteOlder()
 }
 
-func (f *follower) follow(path string, id fileID) *followedFile {
-	t := &followedFile{env: &f.env, name: path, stem: stemOf(path), path: path, id: id}
-	f.files = append(f.files, t)
+func (f *follower) newFile(path string, id fileID, info fs.FileInfo) *followedFile {
+	return &followedFile{env: &f.env, name: path, stem: stemOf(path), path: path, id: id, foundChanged: info.ModTime().UnixNano()}
+}
+
+// follow follows a file, at a place among the others.
+func (f *follower) follow(t *followedFile, at int) {
+	f.files = slices.Insert(f.files, at, t)
 	f.progress.update(t)
-	return t
 }
 
 // findRenamed finds the new names of files, also names that the path does not match. A file
-// that is not open may be another one with the same inode: identify compares its content.
+// that is not open may be another one with the same inode: it is followed anew, in its place
+// among the others, and identify compares its content.
 func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in *inodeIndex) {
 	for _, t := range elsewhere {
 		if info, err := os.Stat(t.path); t.outsidePath && err == nil && idOf(info) == t.id {
@@ -264,13 +276,18 @@ func (f *follower) findRenamed(elsewhere []*followedFile, all []*matchedFile, in
 		}
 		i := slices.IndexFunc(all, func(at *matchedFile) bool { return at.id == t.id && !at.claimed })
 		if t.file == nil {
+			at := slices.Index(f.files, t)
 			f.unfollow(t)
-			if i < 0 && path != "" {
-				n := f.follow(path, t.id)
-				n.name, n.stem, n.moved, n.outsidePath = name, t.stem, true, true
+			switch {
+			case i >= 0:
+				all[i].claimed = true
+				f.follow(f.newFile(all[i].path, t.id, all[i].info), at)
+				f.registry.nameTaken(all[i].path)
+			case path != "":
 				// One that the path has matched is ours, if nothing was read of it yet.
-				n.unseenGeneration = !t.onlyIfKnown && t.at.Records == 0
-				n.onlyIfKnown, n.changedAt = !n.unseenGeneration, f.env.now()
+				unseen := !t.onlyIfKnown && t.at.Records == 0
+				f.follow(&followedFile{env: &f.env, name: name, stem: t.stem, path: path, id: t.id, foundChanged: t.foundChanged, turnAt: t.turnAt,
+					moved: true, outsidePath: true, unseenGeneration: unseen, onlyIfKnown: !unseen, changedAt: f.env.now()}, at)
 			}
 			continue
 		}
@@ -315,6 +332,7 @@ func (f *follower) findFormer() {
 	f.files = append(older, f.files...)
 	all, _ := f.source.matchedFiles() // list has reported the errors
 	f.searchRotations(all)
+	f.files.noteOlder()
 }
 
 // unfollow stops following a file, and returns what was read of it; nil = nothing was.
@@ -356,7 +374,7 @@ func (f *follower) restartTruncated(t *followedFile) {
 	name := t.name
 	if !t.outsidePath {
 		name = t.path
-		f.follow(t.path, t.id)
+		f.follow(f.newFile(t.path, t.id, t.info), len(f.files))
 	}
 	f.registry.rotations = append(f.registry.rotations, rotation{name: name, stem: t.stem, lastChange: t.at.Mtime, at: t.checkpoint()})
 	f.listSoon = true

@@ -26,6 +26,7 @@ type rig struct {
 	saved     int               // of given, those before the checkpoint
 	cursors   map[string][]byte // of the checkpoint
 	notices   []pipeline.Notice
+	meanwhile func() // what happens to the files while a block is handed over; nil = nothing
 }
 
 // deliveredRecord is a record, and what the checkpoint behind it would change.
@@ -65,6 +66,14 @@ func (r *rig) open() {
 	var err error
 	if r.f, err = r.s.newFollower(maps.Clone(r.cursors)); err != nil {
 		r.t.Fatal(err)
+	}
+	send := r.f.env.send
+	r.f.env.send = func(ctx context.Context, t *followedFile, recs *pipeline.Records) error {
+		err := send(ctx, t, recs)
+		if r.meanwhile != nil {
+			r.meanwhile()
+		}
+		return err
 	}
 }
 

@@ -32,6 +32,7 @@ type logger struct {
 	pass   func() // lets the source read
 	rig    *rig
 	seen   bool // the last look found the log under its name
+	halted bool // it is in the middle of a rotation
 }
 
 // logContent is the content of a file.
@@ -165,19 +166,26 @@ func (l *logger) copyAndTruncate(lose func(*logContent)) {
 	data, err := os.ReadFile(l.path(0))
 	l.check(err)
 	half := 0
-	if rapid.Bool().Draw(l.rt, "seen halfway") {
+	if l.rig.meanwhile == nil && rapid.Bool().Draw(l.rt, "seen halfway") {
 		half = rapid.IntRange(0, len(data)).Draw(l.rt, "copied")
 	}
 	l.files[1] = &logContent{lines: slices.Clone(f.lines)}
 	l.write(1, string(data[:half]))
 	if half > 0 {
-		l.pass()
+		l.look()
 	}
 	l.write(1, string(data[half:]))
-	if !l.broad {
+	if !l.broad && !l.known(l.rig) {
 		lose(f)
 	}
 	l.truncate(func(*logContent) {})
+}
+
+// look lets the source read in the middle of a rotation.
+func (l *logger) look() {
+	l.halted = true
+	l.pass()
+	l.halted = false
 }
 
 // known reports whether the checkpoint has something of the log, so that what is
@@ -222,8 +230,8 @@ func (l *logger) compress(t *testing.T) {
 	f.packed, f.partial = true, ""
 	l.check(os.WriteFile(l.path(n), gzipOf(t, data), 0o600))
 	l.write(n, "")
-	if rapid.Bool().Draw(l.rt, "seen before it is removed") {
-		l.pass()
+	if l.rig.meanwhile == nil && rapid.Bool().Draw(l.rt, "seen before it is removed") {
+		l.look()
 	}
 	l.check(os.Remove(path))
 }
@@ -251,7 +259,15 @@ func TestFollowAnything(t *testing.T) {
 		next := 0
 		var loggers []*logger
 		pass := func() {
+			changes := 0
+			r.meanwhile = func() {
+				if changes < 3 && rapid.IntRange(0, 5).Draw(rt, "meanwhile") == 0 {
+					changes++
+					loggers[rapid.IntRange(0, 1).Draw(rt, "logger")].change(t, r)
+				}
+			}
 			r.poll()
+			r.meanwhile = nil
 			for _, l := range loggers {
 				l.seen = l.files[0] != nil
 			}
@@ -273,17 +289,35 @@ func TestFollowAnything(t *testing.T) {
 	})
 }
 
+// lose lets what is not safe of a file be lost.
+func (l *logger) lose(f *logContent) {
+	safe := map[int]bool{}
+	for _, g := range l.rig.delivered[:l.rig.saved] {
+		safe[idOfText(l.rt, g.text)] = true
+	}
+	for _, id := range f.lines {
+		l.lost[id] = l.lost[id] || !safe[id]
+	}
+}
+
+// change does something to the files while the source reads.
+func (l *logger) change(t *testing.T, r *rig) {
+	switch change := rapid.SampledFrom([]string{"append", "rename", "copy", "compress"}).Draw(l.rt, "change"); {
+	case l.halted:
+	case change == "append":
+		l.append()
+	case change == "rename" && (l.broad || l.known(r)):
+		l.rename(l.lose)
+	case change == "copy":
+		l.copyAndTruncate(l.lose)
+	case change == "compress" && l.broad:
+		l.compress(t)
+	}
+}
+
 // step does one thing of many.
 func (l *logger) step(t *testing.T, r *rig) {
-	lose := func(f *logContent) { // what is not safe may be lost
-		safe := map[int]bool{}
-		for _, g := range r.delivered[:r.saved] {
-			safe[idOfText(l.rt, g.text)] = true
-		}
-		for _, id := range f.lines {
-			l.lost[id] = l.lost[id] || !safe[id]
-		}
-	}
+	lose := l.lose
 	switch rapid.SampledFrom([]string{"append", "append", "append", "pass", "pass", "save", "rename", "copy", "truncate", "compress", "restart", "wait"}).Draw(l.rt, "step") {
 	case "append":
 		l.append()

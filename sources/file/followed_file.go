@@ -1,6 +1,7 @@
 package file
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,6 +35,11 @@ type followedFile struct {
 	// and it was never read.
 	unseenGeneration bool
 
+	foundChanged   int64  // the time of its last change when it was found, in ns
+	foundHead      uint64 // a hash of its first foundHeadBytes bytes, if it had changed by when it was looked at
+	foundHeadBytes int
+	hasOlder       bool        // older files of its name are read before it
+	turnAt         time.Time   // of a file outside of the path, when nothing older kept it from being read first
 	info           fs.FileInfo // at the last poll; nil = the file was not there
 	changedAt      time.Time   // when it was changed last, as far as is known
 	priorSize      int64       // its size before that change
@@ -147,6 +153,12 @@ func (t *followedFile) waitedLongEnough() bool {
 	return now.Sub(t.compressedSince) >= compressedWaitMax
 }
 
+// hasBegun reports whether the file was read, as far as it can be without waiting, or at least
+// begun. A compressed one may be known and not be read yet.
+func (t *followedFile) hasBegun() bool {
+	return t.partition != "" && (!t.at.Compressed || t.at.Records > 0 || t.drained)
+}
+
 // atEnd reports whether all was read that the file had at the last poll.
 func (t *followedFile) atEnd() bool {
 	if t.at.Compressed {
@@ -166,11 +178,53 @@ func (files followedFiles) mayReturn(p *formerFile) bool {
 	})
 }
 
-// awaitsGenerations reports whether generations of a file have to be read before it.
+// noteOlder notes of the files that are not read yet whether there are older ones of their names,
+// which are read before them.
+func (files followedFiles) noteOlder() {
+	names := map[string]bool{}
+	for _, t := range files {
+		if t.outsidePath {
+			names[t.name] = true
+		}
+	}
+	for _, t := range files {
+		t.hasOlder = t.hasOlder || t.partition == "" && names[t.path]
+	}
+}
+
+// awaitsGenerations reports whether generations of a name have to be read before a file: all
+// before the one that has the name now, the older ones before a generation. One that can't be
+// read for gapAfter though it is its turn is not waited for any longer.
 func (files followedFiles) awaitsGenerations(t *followedFile) bool {
-	return slices.ContainsFunc(files, func(o *followedFile) bool {
-		return o.unseenGeneration && o.partition == "" && o != t && o.name == t.path && o.readError == "" && t.env.now().Sub(o.changedAt) < gapAfter
-	})
+	name := t.path
+	if t.outsidePath {
+		name = t.name
+	}
+	for _, o := range files {
+		if o == t && t.outsidePath {
+			break
+		}
+		if o != t && o.outsidePath && o.name == name && !o.hasBegun() && o.readError == "" && (o.turnAt.IsZero() || t.env.now().Sub(o.turnAt) < gapAfter) {
+			return true
+		}
+	}
+	return false
+}
+
+// sortUnread puts generations of a name that are not read yet in the order of their age, in their
+// places among the others: one that is not open may have got the inode of another one.
+func (files followedFiles) sortUnread(name string, age map[fileID]int) {
+	var places []int
+	var unread followedFiles
+	for i, t := range files {
+		if _, is := age[t.id]; is && t.outsidePath && t.name == name && !t.hasBegun() {
+			places, unread = append(places, i), append(unread, t)
+		}
+	}
+	slices.SortStableFunc(unread, func(a, b *followedFile) int { return cmp.Compare(age[a.id], age[b.id]) })
+	for i, at := range places {
+		files[at] = unread[i]
+	}
 }
 
 // original returns the file that this one replaces: it has its name now and begins with all of

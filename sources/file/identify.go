@@ -67,6 +67,7 @@ func (f *follower) identify(ctx context.Context, t *followedFile) error {
 		f.listSoon = true
 	case f.files.awaitsGenerations(t) || f.registry.awaitsSearch(t):
 	default:
+		f.listSoon = t.unseenGeneration && f.registry.searchCopies(t) || f.listSoon
 		t.at = cursor{Line: 1, Compressed: s.compressed}
 		f.source.assignNumber(&t.at)
 		t.partition = newPartition(t.id, &t.at)
@@ -123,7 +124,7 @@ func (s *fingerprint) mayBeginWith(c *cursor) bool {
 // copyOf reports whether a file is a copy of another one: of its present content, or, if that
 // is not what was read of it, of what was read.
 func copyOf(s *fingerprint, o *followedFile) (bool, error) {
-	read := o.partition != "" && o.info != nil
+	read := o.partition != ""
 	if read && (s.compressed || o.at.Compressed) {
 		if ok, err := o.at.matchesFingerprint(s); ok || err != nil {
 			return ok, err

@@ -252,7 +252,11 @@ func (r *registry) rotationOf(t *followedFile, name string) rotation {
 			}
 		}
 	}
-	return rotation{name: name, stem: t.stem, id: t.id, lastChange: t.at.Mtime, at: t.checkpoint(), partition: t.partition}
+	o := rotation{name: name, stem: t.stem, id: t.id, lastChange: t.at.Mtime, at: t.checkpoint(), partition: t.partition}
+	if o.unread = t.at.Records == 0; o.unread {
+		o.lastChange = t.foundChanged
+	}
+	return o
 }
 
 // suspectHole notifies of a generation that is missing behind what was read, if it has been

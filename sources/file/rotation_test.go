@@ -81,6 +81,16 @@ func (l *rotator) rotate() {
 	}
 }
 
+// compress replaces what was rotated as the nth by a compressed file, as gzip does.
+func (l *rotator) compress(nth int) {
+	l.t.Helper()
+	name := fmt.Sprintf("app.log-202603%02d", nth)
+	if l.names == "numbers" {
+		name = fmt.Sprintf("app.log.%d", l.rotated-nth+1)
+	}
+	compresses(name)(l.t, l.dir)
+}
+
 // settle lets the source read until nothing more comes.
 func (r *rig) settle() {
 	r.t.Helper()
