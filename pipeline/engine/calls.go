@@ -113,15 +113,20 @@ func (c *calls) watch(ctx context.Context, k call, f func(context.Context) error
 	running, ended := context.WithCancel(context.WithoutCancel(ctx))
 	defer ended()
 	w := &callWatcher{calls: c, call: k, cancel: cancel, running: running, id: c.last.Add(1), begun: c.clock(), moved: c.clock()}
+	// Most calls are over before the first inspection: a goroutine for each of a small epoch's
+	// would wake threads that find nothing to do.
+	_, between := w.times()
 	done := make(chan struct{})
-	go func() {
+	first := time.AfterFunc(between, func() {
 		defer close(done)
 		w.run()
-	}()
+	})
 	err := f(ctx)
 	w.failed = err != nil
 	ended()
-	<-done
+	if !first.Stop() {
+		<-done
+	}
 	return w.result(err)
 }
 
@@ -149,17 +154,12 @@ func (w *callWatcher) times() (silent, between time.Duration) {
 	return silent, max(silent/inspectionsPerStall, time.Millisecond)
 }
 
+// run inspects the call until it has ended.
 func (w *callWatcher) run() {
 	silent, between := w.times()
-	timer := time.NewTimer(between)
+	timer := newStoppedTimer()
 	defer timer.Stop()
-	for next := between; ; {
-		select {
-		case <-w.running.Done():
-			w.resolved(!w.failed)
-			return
-		case <-timer.C:
-		}
+	for next := between; w.running.Err() == nil; {
 		if w.inspectTimedOut {
 			w.update(silent, pipeline.CallStatus{}) // another inspection would take as long
 		}
@@ -181,7 +181,12 @@ func (w *callWatcher) run() {
 			next = min(next, left)
 		}
 		timer.Reset(max(next, time.Millisecond))
+		select {
+		case <-w.running.Done():
+		case <-timer.C:
+		}
 	}
+	w.resolved(!w.failed)
 }
 
 // left is the time that the call has left.

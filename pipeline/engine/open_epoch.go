@@ -82,19 +82,21 @@ func (e *openEpoch) addReplayed(l *pipeline.DeadLetterID) error {
 func (e *openEpoch) prepare(ctx context.Context, calls *calls, last bool) (map[string]*pipeline.Committable, error) {
 	prepared := make([]*pipeline.Committable, len(e.writers)+1)
 	g, ctx := errgroup.WithContext(ctx)
-	prepare := func(i int, name string, f func(context.Context) (*pipeline.Committable, error)) {
+	prepare := func(i int, name string, f func(context.Context) (*pipeline.Committable, error)) error {
 		to := calleeSink(name, nil)
-		g.Go(func() error {
-			return withLabel(to.label, calls.wait(ctx, to, "prepare", fmt.Sprintf("prepare of epoch %d", e.header.Epoch), func(ctx context.Context) (err error) {
-				prepared[i], err = f(ctx)
-				return err
-			}))
-		})
+		return withLabel(to.label, calls.wait(ctx, to, "prepare", fmt.Sprintf("prepare of epoch %d", e.header.Epoch), func(ctx context.Context) (err error) {
+			prepared[i], err = f(ctx)
+			return err
+		}))
 	}
 	for i, w := range e.writers {
-		prepare(i, e.sinks[i].Name, func(ctx context.Context) (*pipeline.Committable, error) { return w.Prepare(ctx, last) })
+		g.Go(func() error {
+			return prepare(i, e.sinks[i].Name, func(ctx context.Context) (*pipeline.Committable, error) { return w.Prepare(ctx, last) })
+		})
 	}
-	prepare(len(e.writers), deadLetterSink, e.letters.Prepare)
+	if err := prepare(len(e.writers), deadLetterSink, e.letters.Prepare); err != nil {
+		g.Go(func() error { return err }) // the others are cancelled
+	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
