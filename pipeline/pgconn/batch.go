@@ -48,3 +48,18 @@ func (c *Conn) ExecBatch(ctx context.Context, b *Batch) (rows []int64, err error
 	}
 	return rows, results.Close()
 }
+
+// QueryBatch runs queries, and returns the rows of each as Query does. After an error they are
+// those of the queries before the one that failed.
+func (c *Conn) QueryBatch(ctx context.Context, b *Batch) (found [][][]string, err error) {
+	results := c.pg.ExecBatch(ctx, &b.batch)
+	for results.NextResult() {
+		result := results.ResultReader().Read()
+		if result.Err != nil {
+			_ = results.Close() // it is the same error
+			return found, result.Err
+		}
+		found = append(found, textsOf(result))
+	}
+	return found, results.Close()
+}

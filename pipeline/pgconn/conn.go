@@ -102,13 +102,18 @@ func (c *Conn) Query(ctx context.Context, query string, args ...any) ([][]string
 	if result.Err != nil {
 		return nil, result.Err
 	}
+	return textsOf(result), nil
+}
+
+// textsOf returns the rows of a result as texts.
+func textsOf(result *pgx.Result) [][]string {
 	out := make([][]string, len(result.Rows))
 	for i, row := range result.Rows {
 		for _, value := range row {
 			out[i] = append(out[i], string(value))
 		}
 	}
-	return out, nil
+	return out
 }
 
 // Column is a column of a query's result.

@@ -25,11 +25,12 @@ var (
 	_ warehouse.Copier      = (*tx)(nil)
 	_ warehouse.BatchTx     = (*tx)(nil)
 	_ warehouse.AuditFolder = (*tx)(nil)
+	_ warehouse.TokenReader = (*tx)(nil)
 )
 
 // LockToken implements warehouse.TokenLedger.
 func (t *tx) LockToken(ctx context.Context, o warehouse.Owner) error {
-	_, err := t.Query(ctx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", "starlift\n"+t.Schema+"\n"+o.Pipeline+"\n"+o.Sink)
+	_, err := t.Query(ctx, lockToken, t.tokenName(o))
 	if err != nil {
 		return fmt.Errorf("waiting for the token: %w", err)
 	}
@@ -37,6 +38,34 @@ func (t *tx) LockToken(ctx context.Context, o warehouse.Owner) error {
 		_, err = t.Exec(ctx, "SET LOCAL lock_timeout = '"+t.lockTimeout+"'")
 	}
 	return err
+}
+
+// lockToken locks what its parameter names.
+const lockToken = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))"
+
+// tokenName names an owner's token.
+func (t *tx) tokenName(o warehouse.Owner) string {
+	return "starlift\n" + t.Schema + "\n" + o.Pipeline + "\n" + o.Sink
+}
+
+// LockedEpoch implements warehouse.TokenReader: the second statement sees what was committed
+// while the first one waited.
+func (t *tx) LockedEpoch(ctx context.Context, o warehouse.Owner) (int64, error) {
+	b := &pgconn.Batch{}
+	b.Add(lockToken, t.tokenName(o))
+	query, args := t.EpochQuery(o)
+	b.Add(query, args...)
+	results, err := t.conn.QueryBatch(ctx, b)
+	switch {
+	case err != nil && len(results) == 0:
+		return 0, fmt.Errorf("waiting for the token: %w", err)
+	case err == nil && len(results) != 2:
+		err = fmt.Errorf("the server answered %d of 2 statements", len(results))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("reading the token: %w", err)
+	}
+	return t.ReadEpoch(results[1])
 }
 
 // CreateSchema implements warehouse.Catalog. It asks before, since a user who may

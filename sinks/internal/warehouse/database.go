@@ -107,6 +107,12 @@ type TokenLedger interface {
 	RecordEpoch(ctx context.Context, a Audit) error
 }
 
+// TokenReader is a Tx that locks the token and reads it in one request.
+type TokenReader interface {
+	// LockedEpoch does what LockToken does, and returns what LastEpoch returns then.
+	LockedEpoch(ctx context.Context, o Owner) (int64, error)
+}
+
 // Owner is who writes tables and tokens.
 type Owner struct{ Pipeline, StateID, Sink string }
 

@@ -336,14 +336,25 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, file
 func (s *Sink) alreadyApplied(ctx context.Context, tx Tx, c *pipeline.Committable) (bool, error) {
 	// The transaction of an earlier try, whose outcome is unknown, may still run on the server:
 	// LockToken waits until it has ended, so that the token is final.
-	if err := tx.LockToken(ctx, s.owner()); err != nil {
+	found, err := s.lockedEpoch(ctx, tx)
+	if err != nil {
 		return false, err
 	}
-	found, err := tx.LastEpoch(ctx, s.owner())
-	if err != nil {
-		return false, fmt.Errorf("reading the token: %w", err)
-	}
 	return alreadyApplied(s.cfg.Name, &s.options, c, found)
+}
+
+// lockedEpoch locks the token, and returns the last epoch.
+func (s *Sink) lockedEpoch(ctx context.Context, tx Tx) (epoch int64, err error) {
+	if t, ok := tx.(TokenReader); ok {
+		return t.LockedEpoch(ctx, s.owner())
+	}
+	if err := tx.LockToken(ctx, s.owner()); err != nil {
+		return 0, err
+	}
+	if epoch, err = tx.LastEpoch(ctx, s.owner()); err != nil {
+		return 0, fmt.Errorf("reading the token: %w", err)
+	}
+	return epoch, nil
 }
 
 // Close disconnects. It may be called twice.

@@ -84,16 +84,27 @@ func (t *SQL) OpenToken(ctx context.Context, o Owner) error {
 
 // LastEpoch implements TokenLedger.
 func (t *SQL) LastEpoch(ctx context.Context, o Owner) (epoch int64, err error) {
+	query, args := t.EpochQuery(o)
+	rows, err := t.Query(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return t.ReadEpoch(rows)
+}
+
+// EpochQuery returns the query of LastEpoch.
+func (t *SQL) EpochQuery(o Owner) (query string, args []any) {
 	refused := ""
 	if t.Dialect.Refusals != nil {
 		refused = ", " + t.Dialect.Refusals.HasTable(t.in(RefusedTable))
 	}
-	rows, err := t.Query(ctx, fmt.Sprintf(`SELECT coalesce(max("epoch"), 0)%s FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`,
-		refused, t.in(TokensTable)), o.Pipeline, o.StateID, o.Sink)
-	if err != nil {
-		return 0, err
-	}
-	t.hasRefused = refused != "" && rows[0][1] == "t"
+	return fmt.Sprintf(`SELECT coalesce(max("epoch"), 0)%s FROM %s WHERE "pipeline" = $1 AND "state_id" = $2 AND "sink" = $3`, refused, t.in(TokensTable)),
+		[]any{o.Pipeline, o.StateID, o.Sink}
+}
+
+// ReadEpoch returns what LastEpoch does, of the rows that EpochQuery found.
+func (t *SQL) ReadEpoch(rows [][]string) (epoch int64, err error) {
+	t.hasRefused = t.Dialect.Refusals != nil && rows[0][1] == "t"
 	_, err = fmt.Sscan(rows[0][0], &epoch)
 	return epoch, err
 }
