@@ -49,6 +49,9 @@ func (m *mapper) makeRows() *failure {
 				return f
 			}
 		}
+		if len(b.ops) == b.recordStart {
+			continue // as in most tables
+		}
 		if f := m.rows.checkSize(); f != nil {
 			return f
 		}
