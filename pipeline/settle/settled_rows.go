@@ -15,7 +15,13 @@ type SettledRows struct {
 	// in Options.Policies.
 	Output int
 	layout *layout
+
+	readAhead int // what Columnar has read; the compiler leaves out reads whose result is not used
 }
+
+// prefetchRows is the number of rows whose waits for memory overlap: they lie where items were
+// settled, and most are in no cache.
+const prefetchRows = 32
 
 // Columnar returns the rows with a record that the caller releases. Several goroutines may
 // call it for different rows.
@@ -23,7 +29,14 @@ func (s *SettledRows) Columnar() *pipeline.Rows {
 	b := s.layout.builders.Get().(*packed.RecordBuilder)
 	defer s.layout.builders.Put(b)
 	b.Reserve(len(s.Rows))
-	for _, row := range s.Rows {
+	for i, row := range s.Rows {
+		if i%prefetchRows == 0 {
+			for _, next := range s.Rows[i:min(i+prefetchRows, len(s.Rows))] {
+				if len(next) > 0 {
+					s.readAhead += int(next[0])
+				}
+			}
+		}
 		s.layout.appendTo(b, row)
 	}
 	return &pipeline.Rows{Table: s.Table, Record: b.NewRecord(), Ops: s.Ops, Versions: s.Versions}
