@@ -124,7 +124,8 @@ func (l *lookupPart) markFacts(send func(fact pipeline.Hash, mark []byte)) error
 		d := &l.backlog.groups[p.group].rows[p.at]
 		at, _ := l.index.Get(d.row)
 		r := &l.entries[at]
-		l.scratch = appendVersion(l.scratch[:0], &d.version)
+		var version int
+		l.scratch, version = appendMark(l.scratch[:0], &d.version, r)
 		mark := l.work.copies.copy(l.scratch)
 		sendMarks(r.facts, mark, send)
 		if d.shards != r.shards {
@@ -132,7 +133,7 @@ func (l *lookupPart) markFacts(send func(fact pipeline.Hash, mark []byte)) error
 		}
 		for left := p.facts; d.nextShard < d.shards && left > 0; d.nextShard++ {
 			shards = append(shards, postingShard{key: l.shardKey(r.hash, r.shards, d.nextShard), row: at})
-			marks = append(marks, mark)
+			marks = append(marks, mark[:version]) // a part asks once for what many facts refer to
 			mean := max(1, r.postings/int(r.shards))
 			left, d.facts = left-mean, d.facts-mean
 		}

@@ -68,7 +68,7 @@
 //
 //	log          each part some of the log       newest upserts → members, natural keys → tracked rows
 //	rows         settled rows                    tracked rows → members; changed rows of lookups join the backlog
-//	backlog      rows of the backlog             marks → facts
+//	backlog      rows of the backlog             marks, with the row if it is short → facts
 //	facts        base rows and marks: the facts that are made
 //	for each lookup of the chain:
 //	  ask rows     facts                         questions, which fact refers to which row → rows
@@ -79,7 +79,7 @@
 //	keys         new members get keys; members are emitted and written; keys → facts
 //	emit         facts are emitted and written, and rows of lookups with their postings
 //
-// A part asks once for each row, and for each member whose surrogate key its cache does not
+// A part asks once for each row that no mark has brought, and for each member whose surrogate key its cache does not
 // have. It gets its messages sorted, unless they are answers, goes through its entries in the order
 // of their hashes, and the parts' rows are emitted in the order of the parts: so nothing depends on
 // how many parts there are. A small epoch is one part, on the caller's goroutine.

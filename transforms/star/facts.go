@@ -51,6 +51,7 @@ type factEntry struct {
 	saved   []byte            // the fact's entry in the state; nil = there is none
 
 	lookups, members, counted int32 // the first of its own in those of factPart
+	marked                    int32 // 1 + the place in factPart.rows of the row that has marked it; 0 = it is not known
 
 	fromEpoch bool // base is of this epoch, not of the state
 	forced    bool // it is made though its base row is the same: a lookup's row has changed, or it was deferred
@@ -216,14 +217,20 @@ func (p *factPart) addMarked(marks []pipeline.Message) {
 		for n < len(read) && read[n].hash.Less(marks[i].To) {
 			n++
 		}
+		v, row, known := readMark(marks[i].Body)
+		marked := int32(0)
+		if known {
+			row.row = p.work.copies.copy(row.row) // the marks are freed before it is used
+			p.rows = append(p.rows, row)
+			marked = int32(len(p.rows))
+		}
 		if merged, read = append(merged, read[:n]...), read[n:]; len(read) > 0 && read[0].hash == marks[i].To {
-			read[0].forced = true
+			read[0].forced, read[0].marked = true, marked
 			continue
 		}
-		c := packed.Cursor{B: marks[i].Body}
 		version := &p.versions.take(1)[:1][0]
-		*version = readVersion(&c)
-		merged = append(merged, factEntry{hash: marks[i].To, version: version, forced: true})
+		*version = v
+		merged = append(merged, factEntry{hash: marks[i].To, version: version, marked: marked, forced: true})
 	}
 	p.work.facts, p.entries = p.entries, append(merged, read...)
 }
@@ -314,7 +321,7 @@ func (p *factPart) askLookup(e *factEntry, depth int, send func(row pipeline.Has
 		send(before, p.scratch)
 	}
 	if now != (pipeline.Hash{}) {
-		p.lookupsOf(e)[depth] = p.askRow(now, e.hash, before != now, send)
+		p.lookupsOf(e)[depth] = p.askRow(now, e, before != now, send)
 	}
 }
 
@@ -342,13 +349,16 @@ func (p *factPart) readAhead(batch []factEntry, lookups bool) {
 	}
 }
 
-// askRow asks for a row, once at a depth, and returns the place of its answer. It tells the row
-// that a fact refers to it, if the row does not know.
-func (p *factPart) askRow(row, fact pipeline.Hash, subscribe bool, send func(row pipeline.Hash, body []byte)) int32 {
-	at, added := p.work.index.Add(row, int32(len(p.rows)))
+// askRow asks for a row, once at a depth, and returns the place of its answer; of the row that has
+// marked the fact it is known. It tells the row that the fact refers to it, if the row does not know.
+func (p *factPart) askRow(row pipeline.Hash, e *factEntry, subscribe bool, send func(row pipeline.Hash, body []byte)) int32 {
+	at, added := e.marked-1, false
+	if at < 0 || p.rows[at].hash != row {
+		at, added = p.work.index.Add(row, int32(len(p.rows)))
+	}
 	switch {
 	case subscribe:
-		p.scratch = packed.AppendHash(append(p.scratch[:0], rowSubscribe), fact)
+		p.scratch = packed.AppendHash(append(p.scratch[:0], rowSubscribe), e.hash)
 	case added:
 		p.scratch = append(p.scratch[:0], rowRequest)
 	default:

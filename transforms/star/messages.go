@@ -66,6 +66,31 @@ func readTime(c *packed.Cursor) int64 {
 	return at
 }
 
+// markRowBytesMax is the length of rows up to which marks have them.
+const markRowBytesMax = 256
+
+// appendMark appends what a changed row of a lookup table says to a fact: its version, whose end
+// it returns, and the row if it is short, so that the fact need not ask for it.
+func appendMark(b []byte, v *pipeline.Version, r *lookupRow) (mark []byte, version int) {
+	b = appendVersion(b, v)
+	version = len(b)
+	if len(r.row) <= markRowBytesMax {
+		b = append(packed.AppendHash(b, r.hash), r.row...)
+	}
+	return b, version
+}
+
+// readMark reads what appendMark wrote.
+func readMark(b []byte) (v pipeline.Version, row lookupQuestion, known bool) {
+	c := packed.Cursor{B: b}
+	if v = readVersion(&c); len(c.B) == 0 {
+		return v, row, false
+	}
+	row.hash = c.Hash()
+	row.row = c.B
+	return v, row, true
+}
+
 // upsert is what a row of the log brings to a member. Those of one change sort by the places
 // of their rows in it.
 type upsert struct {
