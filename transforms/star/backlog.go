@@ -34,8 +34,9 @@ type dirtyLookupRow struct {
 	row     pipeline.Hash
 	version pipeline.Version // of the change of the row
 	facts   int              // the number of facts left to make, about
-	// nextShard is the shard of the row's facts to go on with, when it had so many shards.
-	nextShard, shards int32
+	// made is the number of shards whose facts are made, when the row had so many shards. first is
+	// the one that they are made from on, up to the last one and then from the first one of all.
+	first, made, shards int32
 }
 
 // pick is a row of the backlog some of whose facts an epoch makes.
@@ -53,7 +54,7 @@ func (b *backlog) size() (n int) {
 }
 
 // add adds rows of some key groups. Of one that is there already all facts are made again, those
-// that were made already too.
+// that were made already too, but last: so none waits for good where a row changes in each epoch.
 func (b *backlog) add(groups pipeline.KeyGroupRange, dirty []dirtyLookupRow) {
 	slices.SortFunc(dirty, func(x, y dirtyLookupRow) int { return x.row.Compare(y.row) })
 	for g := groups.First; g < groups.End && len(dirty) > 0; g++ {
@@ -69,7 +70,8 @@ func (b *backlog) add(groups pipeline.KeyGroupRange, dirty []dirtyLookupRow) {
 	}
 }
 
-// union returns the rows of two sorted lists; of those in both, that of the second.
+// union returns the rows of two sorted lists; of those in both, that of the second, which goes on
+// where the first one is.
 func union(a, b []dirtyLookupRow) []dirtyLookupRow {
 	all := make([]dirtyLookupRow, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
@@ -77,6 +79,9 @@ func union(a, b []dirtyLookupRow) []dirtyLookupRow {
 		case c < 0:
 			all, a = append(all, a[0]), a[1:]
 		case c == 0:
+			if a[0].shards > 0 {
+				b[0].first, b[0].shards = (a[0].first+a[0].made)%a[0].shards, a[0].shards
+			}
 			a = a[1:]
 		default:
 			all, b = append(all, b[0]), b[1:]
@@ -129,15 +134,15 @@ func (l *lookupPart) markFacts(send func(fact pipeline.Hash, mark []byte)) error
 		mark := l.work.copies.copy(l.scratch)
 		sendMarks(r.facts, mark, send)
 		if d.shards != r.shards {
-			d.nextShard, d.shards, d.facts = 0, r.shards, r.postings
+			d.first, d.made, d.shards = 0, 0, r.shards
 		}
-		for left := p.facts; d.nextShard < d.shards && left > 0; d.nextShard++ {
-			shards = append(shards, postingShard{key: l.shardKey(r.hash, r.shards, d.nextShard), row: at})
+		mean := max(1, r.postings/max(1, int(r.shards)))
+		for left := p.facts; d.made < d.shards && left > 0; d.made++ {
+			shards = append(shards, postingShard{key: l.shardKey(r.hash, r.shards, (d.first+d.made)%d.shards), row: at})
 			marks = append(marks, mark[:version]) // a part asks once for what many facts refer to
-			mean := max(1, r.postings/int(r.shards))
-			left, d.facts = left-mean, d.facts-mean
+			left -= mean
 		}
-		d.facts = max(1, d.facts)
+		d.facts = max(1, int(d.shards-d.made)*mean) // the row may have got facts since it changed
 	}
 	if err := l.loadShards(shards); err != nil {
 		return err
@@ -159,7 +164,7 @@ func sendMarks(facts, mark []byte, send func(fact pipeline.Hash, mark []byte)) {
 func (l *lookupPart) removePicked() {
 	for _, p := range l.picked {
 		d := &l.backlog.groups[p.group].rows[p.at]
-		if l.backlog.groups[p.group].changed = true; d.nextShard >= d.shards {
+		if l.backlog.groups[p.group].changed = true; d.made >= d.shards {
 			d.row = pipeline.Hash{} // for now
 		}
 	}
@@ -206,7 +211,7 @@ func (b *backlog) load() error {
 		of.saved = true
 		for c := (packed.Cursor{B: value[1:]}); len(c.B) > 0; {
 			d := dirtyLookupRow{row: c.Hash(), version: readVersion(&c)}
-			d.facts, d.nextShard, d.shards = int(c.Uvarint()), int32(c.Uvarint()), int32(c.Uvarint())
+			d.facts, d.first, d.made, d.shards = int(c.Uvarint()), int32(c.Uvarint()), int32(c.Uvarint()), int32(c.Uvarint())
 			of.rows = append(of.rows, d)
 		}
 	}
@@ -240,8 +245,9 @@ func (b *backlog) saveGroup(g int, of *groupBacklog) error {
 	for i := range of.rows {
 		d := &of.rows[i]
 		value = appendVersion(packed.AppendHash(value, d.row), &d.version)
-		value = binary.AppendUvarint(value, uint64(d.facts))
-		value = binary.AppendUvarint(binary.AppendUvarint(value, uint64(d.nextShard)), uint64(d.shards))
+		for _, n := range []int{d.facts, int(d.first), int(d.made), int(d.shards)} {
+			value = binary.AppendUvarint(value, uint64(n))
+		}
 	}
 	return b.values().Put(key, entry[0], value)
 }
