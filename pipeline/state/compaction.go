@@ -13,7 +13,7 @@ const compactionDepthMin = 8
 // compactionBytesMin is the size that level 0 has at least when it is compacted: less than
 // that fits into the database's cache, and a disk that is nearly full has no room for a
 // compaction.
-const compactionBytesMin = cacheBytes
+const compactionBytesMin = blockBytes
 
 // shouldCompact reports whether level 0 is compacted though the database would leave
 // it: it lets many tables lie there, for the sake of large epochs, and a lookup

@@ -191,7 +191,9 @@ func (t *tables) room(key []byte, value int) error {
 		return err
 	}
 	t.paths, t.firsts = append(t.paths, path), append(t.firsts, bytes.Clone(key))
-	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), t.s.options.MakeWriterOptions(0, ingestFormat)), size
+	o := t.s.options.MakeWriterOptions(0, ingestFormat)
+	o.IndexBlockSize = o.BlockSize // a cursor of a run is short, and reads its part of the index only
+	t.w, t.bytes = sstable.NewWriter(objstorageprovider.NewFileWritable(f), o), size
 	return nil
 }
 

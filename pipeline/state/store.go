@@ -168,8 +168,14 @@ type Options struct {
 }
 
 const (
-	cacheBytes    = 16 << 20
 	memTableBytes = 16 << 20
+	blockBytes    = 16 << 20
+	// cacheBytes is what the database's cache is told that it may take. Pebble counts memory
+	// tables as part of that, the one that is written to and one that is being flushed: with
+	// less, no block would stay, not even those of Bloom filters, which all lookups need.
+	cacheBytes = blockBytes + 2*memTableBytes
+	// indexBlockBytes makes a table's index one block, so that a lookup reads one less.
+	indexBlockBytes = 256 << 10
 )
 
 func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
@@ -193,6 +199,7 @@ func dbOptions(dir string, cache *pebble.Cache) *pebble.Options {
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].IndexBlockSize = indexBlockBytes
 	}
 	// What an epoch writes is compacted into the next level before long.
 	o.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
