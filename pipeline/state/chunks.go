@@ -80,6 +80,12 @@ func (c *chunks) entry(p offset) []byte {
 	return c.list[int(p>>chunkBits)-c.first-1][p&(chunkBytes-1):]
 }
 
+// entryBytes returns the bytes that the entry at an offset takes.
+func (c *chunks) entryBytes(p offset) int64 {
+	_, to := valueOf(c.entry(p)[keyBytes:])
+	return int64(keyBytes + to)
+}
+
 // key returns the key of the entry at an offset.
 func (c *chunks) key(p offset) pipeline.Hash {
 	return keyOf(c.entry(p))

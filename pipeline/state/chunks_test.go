@@ -7,6 +7,7 @@ import (
 	"weak"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/exchange"
 )
 
 // Values of all lengths are found where they were put, in the chunks and in what
@@ -64,6 +65,58 @@ func TestAges(t *testing.T) {
 	for _, c := range []struct{ used, epoch, age uint32 }{{1, 1, 0}, {1, 3, 2}, {1, 500, ageCount - 1}, {1 << usedBits, 1<<usedBits + 5, 5}, {1, 2 + 1<<usedBits, 1}} {
 		if got := newSlot(pipeline.Hash{Hi: ^uint64(0)}, 5, c.used).age(c.epoch); got != int(c.age) {
 			t.Errorf("used in epoch %d, in epoch %d the age is %d, want %d", c.used, c.epoch, got, c.age)
+		}
+	}
+}
+
+// TestOverwrittenGoesFirst: entries that fit into memory stay there, however often they are
+// overwritten or deleted.
+func TestOverwrittenGoesFirst(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1 << 20})
+	defer s.Close()
+	ks, err := s.Keyspaces(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, keys := ks.All[0], sortedHashes(4000, 1)
+	runner := &exchange.Runner{Workers: 1}
+	values := make([][]byte, len(keys))
+	for epoch := range 50 {
+		if err := k.Lookup(keys, values); err != nil { // a keyspace that nobody reads gives way first
+			t.Fatal(err)
+		}
+		for i, key := range keys {
+			switch {
+			case epoch == 0 || i%8 == epoch%8:
+				k.Put(key, make([]byte, 120))
+			case i%8 == (epoch+1)%8:
+				k.Put(key, nil)
+			}
+		}
+		deltas := takeBy(ks, runner)
+		if size := ks.Size(); size > 1<<20 {
+			t.Fatalf("epoch %d: memory is %d bytes", epoch, size)
+		}
+		saved(deltas)
+		for n, g := range k.groups {
+			if g != nil && !g.complete {
+				t.Fatalf("epoch %d: key group %d lost entries", epoch, n)
+			}
+		}
+	}
+	for n, g := range k.groups {
+		live := int64(0)
+		g.cache.each(func(s slot) {
+			if g.cache.values.value(s.offset()) != nil {
+				live += g.cache.values.entryBytes(s.offset())
+			}
+		})
+		filled := int64(g.cache.values.fill)
+		for _, b := range g.cache.values.list[:len(g.cache.values.list)-1] {
+			filled += int64(len(b))
+		}
+		if is := live + g.cache.dead; is > filled || filled-is > int64(len(g.cache.values.list))*200 {
+			t.Fatalf("key group %d: %d bytes are live and %d dead, of %d", n, live, g.cache.dead, filled)
 		}
 	}
 }

@@ -184,26 +184,35 @@ func (g *group) sortByHash() {
 	}
 }
 
-// shrink makes the cache smaller. A cold group loses all of it. A complete one loses what
-// was overwritten, if that is half. Any other keeps what was used last: so much that it
-// takes room bytes, and no more than half of what it took, since it would have to shrink
-// after every epoch otherwise.
+// overwritten reports whether so much of the cache was overwritten, or deleted, that it is
+// worth copying the rest.
+func (g *group) overwritten() bool {
+	return g.cache.dead > minOverwritten && g.cache.dead*4 > g.cache.values.held
+}
+
+// minOverwritten is what a group may always hold for nothing: there are very many groups.
+const minOverwritten = firstChunkBytes
+
+// dropOverwritten makes the cache smaller by what is not live.
+func (g *group) dropOverwritten() {
+	values := g.cache.values
+	g.cache = g.cache.compacted()
+	values.release(g.firstUnsaved())
+}
+
+// shrink makes the cache smaller. A cold group loses all of it. Any other keeps what was used
+// last: so much that it takes room bytes, and no more than half of what it took, since it would
+// have to shrink after every epoch otherwise.
 func (g *group) shrink(room int64, epoch uint32, cold bool) {
 	values := g.cache.values
 	defer func() { values.release(g.firstUnsaved()) }()
+	g.allowEviction()
 	if cold {
-		g.allowEviction()
 		g.cache = g.cache.emptied(0)
 		return
 	}
 	l := g.cache.live(epoch)
-	half := g.cache.size() / 2
-	if g.complete && l.all <= half {
-		g.cache = g.cache.recent(epoch, &l, l.all)
-		return
-	}
-	g.allowEviction()
-	bytes := min(half, room-g.filter.size())
+	bytes := min(g.cache.size()/2, room-g.filter.size())
 	if bytes <= 0 {
 		g.cache = g.cache.emptied(l.entries[0])
 		return

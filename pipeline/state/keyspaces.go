@@ -96,21 +96,13 @@ func (ks *Keyspaces) Take(r pipeline.Runner) ([]*Delta, error) {
 
 // Bound keeps memory within its bound. It is called between epochs, after Take.
 //
-// The keyspace that got the fewest hits for the memory it takes gives way first,
-// so keys that come only once, as those of an export do, make room for those
+// What nobody looks up goes first, and then what was overwritten. Then the keyspace that got the fewest hits for the memory it
+// takes gives way, so keys that come only once, as those of an export do, make room for those
 // that are looked up again; of one keyspace, what was not used for longest.
 func (ks *Keyspaces) Bound(r pipeline.Runner) error {
-	if size := ks.Size(); size > ks.bound {
-		order := slices.SortedFunc(slices.Values(ks.All), func(a, b *Keyspace) int { return cmp.Compare(a.hitRate(), b.hitRate()) })
-		for _, k := range order {
-			if size <= ks.bound {
-				break
-			}
-			size -= k.sizes.all()
-			if err := k.shrink(r, ks.bound-size); err != nil {
-				return err
-			}
-			size += k.sizes.all()
+	if ks.Size() > ks.bound {
+		if err := ks.shrink(r); err != nil {
+			return err
 		}
 	}
 	for _, k := range ks.All {
@@ -120,6 +112,61 @@ func (ks *Keyspaces) Bound(r pipeline.Runner) error {
 		if k.sizes.filter > ks.bound/int64(4*len(ks.All)) {
 			k.dropFilters() // the database has filters of its own
 		}
+	}
+	return nil
+}
+
+func (ks *Keyspaces) shrink(r pipeline.Runner) error {
+	order := slices.SortedFunc(slices.Values(ks.All), func(a, b *Keyspace) int { return cmp.Compare(a.hitRate(), b.hitRate()) })
+	isUseful := func(k *Keyspace) bool { return !k.cold }
+	if err := ks.evict(r, slices.DeleteFunc(slices.Clone(order), isUseful)); err != nil {
+		return err
+	}
+	if ks.Size() > ks.bound {
+		if err := ks.dropOverwritten(r); err != nil {
+			return err
+		}
+	}
+	return ks.evict(r, order)
+}
+
+// dropOverwritten makes those groups smaller of which much was overwritten.
+func (ks *Keyspaces) dropOverwritten(r pipeline.Runner) error {
+	var groups []*group
+	entries := 0
+	for _, k := range ks.All {
+		for _, g := range k.groups {
+			if g != nil && g.overwritten() {
+				groups = append(groups, g)
+				entries += g.cache.n
+			}
+		}
+	}
+	parts := min(max(1, len(groups)), r.Parts(entries))
+	err := r.Run("shrink", parts, func(part int) error {
+		for _, g := range groups[part*len(groups)/parts : (part+1)*len(groups)/parts] {
+			g.dropOverwritten()
+		}
+		return nil
+	})
+	for _, k := range ks.All {
+		k.countAll()
+	}
+	return err
+}
+
+// evict makes keyspaces smaller, one after the other, until memory is within its bound.
+func (ks *Keyspaces) evict(r pipeline.Runner, order []*Keyspace) error {
+	size := ks.Size()
+	for _, k := range order {
+		if size <= ks.bound {
+			break
+		}
+		size -= k.sizes.all()
+		if err := k.shrink(r, ks.bound-size); err != nil {
+			return err
+		}
+		size += k.sizes.all()
 	}
 	return nil
 }

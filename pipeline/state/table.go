@@ -19,6 +19,7 @@ type table struct {
 	homeShift uint8 // of a tag: what is left is the index of a slot
 	n         int   // slots that are not free
 	values    chunks
+	dead      int64 // bytes of the values that no slot has any longer, or that are absent
 
 	readAhead uint64 // what prefetching read; the compiler leaves out reads whose result is not used
 }
@@ -98,6 +99,7 @@ func (t *table) prefetchEntry(key pipeline.Hash) uint64 {
 // remove takes an entry out.
 func (t *table) remove(key pipeline.Hash) {
 	if s := t.slot(key); *s != 0 {
+		t.dead += t.values.entryBytes(s.offset())
 		*s = deletedSlot
 	}
 }
@@ -124,8 +126,13 @@ func (t *table) put(key pipeline.Hash, value []byte, used uint32) offset {
 	s := t.slot(key)
 	if *s == 0 {
 		t.n++
+	} else {
+		t.dead += t.values.entryBytes(s.offset())
 	}
 	at := t.values.add(key, value)
+	if value == nil {
+		t.dead += keyBytes + 1
+	}
 	*s = newSlot(key, at, used)
 	return at
 }
@@ -213,6 +220,17 @@ func (t *table) live(epoch uint32) (l live) {
 		}
 	})
 	return l
+}
+
+// compacted returns a table of the live entries.
+func (t *table) compacted() table {
+	kept := newTable(t.n + t.n/2)
+	t.each(func(s slot) {
+		if v := t.values.value(s.offset()); v != nil {
+			kept.put(t.values.key(s.offset()), v, uint32(s>>offsetBits))
+		}
+	})
+	return kept
 }
 
 // recent returns a table of the live entries used last that take about so many
