@@ -58,3 +58,34 @@ func TestRowThatGetsFacts(t *testing.T) {
 		t.Errorf("%d further epochs of 1,000 facts for 3,000 and 1,500 new ones", h.furtherEpochs)
 	}
 }
+
+// TestDeferredFactsBesideABacklog: facts that were deferred are made when that ends, though facts of
+// a row that changes in each epoch are left to make all the time.
+func TestDeferredFactsBesideABacklog(t *testing.T) {
+	s := newShop(t)
+	h := newHarness(t, s.compile(t), true)
+	events := []event{s.addOrder(1, "o1", "ann", "2023-01-01"), s.addCustomer(1, "ann", "Ann", "NL", "1011")}
+	for i := range 2000 {
+		events = append(events, s.addLine(int64(i), "o1", fmt.Sprintf("p%05d", i), "Pen", 5))
+	}
+	const deferred = 600
+	for i := range deferred {
+		events = append(events, s.addLine(int64(i), "o2", fmt.Sprintf("p%05d", i), "Pen", 5))
+	}
+	h.epoch(false, events...)
+	h.open.Bounded, h.factsPerEpoch = false, 500
+	h.restart()
+	for i := range 4 {
+		h.feed([]event{s.addOrder(int64(10000+i), "o1", "ann", fmt.Sprintf("2023-01-%02d", 2+i%2))})
+		h.finish(false)
+	}
+	n := 0
+	for _, line := range h.view.Lines("fact") {
+		if strings.HasPrefix(line, "o2|") {
+			n++
+		}
+	}
+	if n != deferred {
+		t.Errorf("%d of %d facts that were deferred are made", n, deferred)
+	}
+}

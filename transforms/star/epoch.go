@@ -157,8 +157,8 @@ func (p *part) addSettled(rows settledRows) {
 }
 
 // markFacts marks facts of the rows in the backlog, as many as an epoch makes, and reads the
-// marked facts. When there are fewer and nothing may be deferred any longer, it does so with those
-// that are deferred.
+// marked facts. When nothing may be deferred any longer, it does so with as many that are deferred:
+// they do not wait for the backlog, which a row that changes in each epoch may never leave.
 func (x *epoch) markFacts() error {
 	x.saved.BacklogFrom = x.backlog.pick(x.saved.BacklogFrom, x.factsPerEpoch, func(k pick) {
 		l := &x.parts[x.number.Of(pipeline.KeyGroupRange{First: k.group}.From())].lookups
@@ -173,7 +173,7 @@ func (x *epoch) markFacts() error {
 		defer p.free(x.toFacts, i)
 		return p.facts.load(x.toFacts.Receive(i, p.inbox()))
 	})
-	if err != nil || x.mayDefer || x.backlog.size() > 0 || x.saved.Deferred == x.deferredBefore() {
+	if err != nil || x.mayDefer || x.saved.Deferred == x.deferredBefore() {
 		return err
 	}
 	if err := x.releaseDeferred(); err != nil {
