@@ -64,7 +64,8 @@ func drawEvent(t *rapid.T, s *shop, at int64) (e event) {
 	user, order, product := pick("user", "ann", "bo", "cy"), pick("order", "o1", "o2", "o3"), pick("product", "p1", "p2")
 	switch rapid.IntRange(0, 3).Draw(t, "table") {
 	case 0:
-		e = s.addCustomer(at, user, pick("name", "A", "B"), pick("country", "NL", "BE"), pick("postcode", "1", "2"))
+		country := pick("country", "NL", "BE", strings.Repeat("N", 300), strings.Repeat("N", 1000)) // longer than marks, and pages, have rows
+		e = s.addCustomer(at, user, pick("name", "A", "B"), country, pick("postcode", "1", "2"))
 		if rapid.IntRange(0, 4).Draw(t, "null") == 0 {
 			e.row = strings.ReplaceAll(e.row, `"NL"`, "null")
 		}
@@ -73,7 +74,7 @@ func drawEvent(t *rapid.T, s *shop, at int64) (e event) {
 		e = s.addOrder(at, order, user, pick("date", "2023-01-01", "2023-01-02", "2024-01-01"))
 		e.deleted = fmt.Sprintf(`{"orderid":%q}`, order)
 	default:
-		e = s.addLine(at, order, product, pick("name", "Pen", "Ink"), rapid.Int64Range(1, 2).Draw(t, "price"))
+		e = s.addLine(at, order, product, pick("name", "Pen", "Ink", strings.Repeat("I", 1000)), rapid.Int64Range(1, 2).Draw(t, "price"))
 		e.deleted = fmt.Sprintf(`{"orderid":%q,"productid":%q}`, order, product)
 	}
 	if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
