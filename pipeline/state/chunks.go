@@ -80,9 +80,15 @@ func (c *chunks) entry(p offset) []byte {
 	return c.list[int(p>>chunkBits)-c.first-1][p&(chunkBytes-1):]
 }
 
-// entryBytes returns the bytes that the entry at an offset takes.
-func (c *chunks) entryBytes(p offset) int64 {
-	_, to := valueOf(c.entry(p)[keyBytes:])
+// absentBytes is what the entry of an absent value takes.
+const absentBytes = keyBytes + 1
+
+// liveBytes returns the bytes that the entry at an offset takes; 0 = its value is absent.
+func (c *chunks) liveBytes(p offset) int64 {
+	value, to := valueOf(c.entry(p)[keyBytes:])
+	if value == nil {
+		return 0
+	}
 	return int64(keyBytes + to)
 }
 

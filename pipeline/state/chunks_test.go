@@ -6,6 +6,8 @@ import (
 	"testing"
 	"weak"
 
+	"pgregory.net/rapid"
+
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/exchange"
 )
@@ -107,9 +109,7 @@ func TestOverwrittenGoesFirst(t *testing.T) {
 	for n, g := range k.groups {
 		live := int64(0)
 		g.cache.each(func(s slot) {
-			if g.cache.values.value(s.offset()) != nil {
-				live += g.cache.values.entryBytes(s.offset())
-			}
+			live += g.cache.values.liveBytes(s.offset())
 		})
 		filled := int64(g.cache.values.fill)
 		for _, b := range g.cache.values.list[:len(g.cache.values.list)-1] {
@@ -119,4 +119,35 @@ func TestOverwrittenGoesFirst(t *testing.T) {
 			t.Fatalf("key group %d: %d bytes are live and %d dead, of %d", n, live, g.cache.dead, filled)
 		}
 	}
+}
+
+// TestDeadBytes: what is overwritten or taken out counts once, whatever was there.
+func TestDeadBytes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		table, value := newTable(0), map[pipeline.Hash][]byte{}
+		for range rapid.IntRange(0, 40).Draw(t, "steps") {
+			key := pipeline.Hash{Lo: rapid.Uint64Range(0, 3).Draw(t, "key")}
+			switch rapid.IntRange(0, 2).Draw(t, "step") {
+			case 0:
+				value[key] = make([]byte, rapid.IntRange(0, 9).Draw(t, "length"))
+				table.put(key, value[key], 1)
+			case 1:
+				delete(value, key)
+				table.put(key, nil, 1)
+			default:
+				delete(value, key)
+				table.remove(key)
+			}
+		}
+		filled := int64(table.values.fill) // all are in one chunk
+		if len(table.values.list) > 1 {
+			t.Skip("several chunks, the ends of which are free")
+		}
+		for _, v := range value {
+			filled -= int64(keyBytes + 1 + len(v))
+		}
+		if table.dead != filled {
+			t.Fatalf("%d bytes are dead, want %d", table.dead, filled)
+		}
+	})
 }

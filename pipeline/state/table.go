@@ -99,7 +99,7 @@ func (t *table) prefetchEntry(key pipeline.Hash) uint64 {
 // remove takes an entry out.
 func (t *table) remove(key pipeline.Hash) {
 	if s := t.slot(key); *s != 0 {
-		t.dead += t.values.entryBytes(s.offset())
+		t.dead += t.values.liveBytes(s.offset())
 		*s = deletedSlot
 	}
 }
@@ -127,11 +127,11 @@ func (t *table) put(key pipeline.Hash, value []byte, used uint32) offset {
 	if *s == 0 {
 		t.n++
 	} else {
-		t.dead += t.values.entryBytes(s.offset())
+		t.dead += t.values.liveBytes(s.offset())
 	}
 	at := t.values.add(key, value)
 	if value == nil {
-		t.dead += keyBytes + 1
+		t.dead += absentBytes
 	}
 	*s = newSlot(key, at, used)
 	return at
