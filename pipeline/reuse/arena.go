@@ -13,7 +13,8 @@ type Arena struct {
 	free   []byte // of the last chunk
 }
 
-const chunkBytes = 256 << 10
+// chunkBytes is little enough that many arenas, each with a chunk that is not full, waste little.
+const chunkBytes = 64 << 10
 
 type chunk [chunkBytes]byte
 

@@ -17,12 +17,12 @@ import (
 // changes nothing that others use.
 type Packer struct {
 	common *common
-	room   int // bytes that the last packet took
 
 	rows    []imageRow
 	sorted  []imageRow
 	ends    []int32 // of the rows of each change
 	bytes   []byte  // the packed rows
+	message []byte
 	key     []byte
 	keys    []pipeline.Hash // of the rows of a table
 	columns []arrow.Array
@@ -43,7 +43,8 @@ type Packet struct {
 	changes []packetChange
 	byGroup []int32                   // changes in the order of their items' key groups
 	ends    [pipeline.KeyGroups]int32 // of the changes of each key group, in byGroup
-	bytes   []byte                    // the messages of the changes, in the order of byGroup
+	bodies  [][]byte                  // of the messages of the changes, in the order of byGroup
+	memory  reuse.Arena               // of the bodies
 	tables  []packetTable
 	untimed bool  // some of its versions are no times of changes
 	ordinal int64 // of the first change
@@ -53,7 +54,6 @@ type Packet struct {
 type packetChange struct {
 	item      pipeline.Hash
 	time      int64  // once it is added
-	end       uint32 // of its message, in Packet.bytes
 	table     uint16 // in Packet.tables
 	byArrival bool
 	late      bool // once it is added
@@ -76,19 +76,17 @@ func (p *Packer) Pack(b *pipeline.Batch) (*Packet, error) {
 	}
 	p.packTables(b)
 	p.sort(len(b.Changes))
-	packet := &Packet{changes: make([]packetChange, len(b.Changes)), bytes: reuse.Bytes(p.room)[:0]}
+	packet := &Packet{changes: make([]packetChange, len(b.Changes)), bodies: make([][]byte, len(b.Changes))}
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		packet.untimed = packet.untimed || c.Version.ByArrival
 		packet.changes[i] = packetChange{item: c.Item, table: packet.table(c.Table, int32(i)), byArrival: c.Version.ByArrival}
 	}
 	packet.sort()
-	for _, i := range packet.byGroup {
-		packet.bytes = appendChange(packet.bytes, &b.Changes[i])
-		packet.bytes = p.appendImageRows(packet.bytes, p.of(int(i)))
-		packet.changes[i].end = uint32(len(packet.bytes))
+	for at, i := range packet.byGroup {
+		p.message = p.appendImageRows(appendChange(p.message[:0], &b.Changes[i]), p.of(int(i)))
+		packet.bodies[at] = packet.memory.Copy(p.message)
 	}
-	p.room = reuse.Room(len(packet.bytes))
 	return packet, nil
 }
 
@@ -304,14 +302,9 @@ func (p *Packet) appendTo(messages []pipeline.Message, groups pipeline.KeyGroupR
 	if groups.First > 0 {
 		first = p.ends[groups.First-1]
 	}
-	from := uint32(0)
-	if first > 0 {
-		from = p.changes[p.byGroup[first-1]].end
-	}
-	for _, i := range p.byGroup[first:p.ends[groups.End-1]] {
+	for at := first; at < p.ends[groups.End-1]; at++ {
+		i, body := p.byGroup[at], p.bodies[at]
 		c := &p.changes[i]
-		body := p.bytes[from:c.end:c.end]
-		from = c.end
 		ordinal := uint64(p.ordinal) + uint64(i)
 		completeHead(body, ordinal, c.time, p.tables[c.table].id, c.late)
 		messages = append(messages, pipeline.Message{To: c.item, Order: ordinal, Body: body})
@@ -321,6 +314,6 @@ func (p *Packet) appendTo(messages []pipeline.Message, groups pipeline.KeyGroupR
 
 // release gives the memory of the messages back.
 func (p *Packet) release() {
-	reuse.ReleaseBytes(p.bytes)
-	p.bytes = nil
+	p.memory.Release()
+	p.bodies = nil
 }
