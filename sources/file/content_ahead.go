@@ -29,7 +29,7 @@ type chunk struct {
 // startContentAhead begins to read a stream. It ends with the stream, or with ctx; wait waits
 // for that.
 func startContentAhead(ctx context.Context, stream io.Reader, b *buffers, source string, lane int) *contentAhead {
-	a := &contentAhead{buffers: b, chunks: make(chan *chunk, 1)}
+	a := &contentAhead{buffers: b, chunks: make(chan *chunk)}
 	a.task.Go(func() {
 		pprof.Do(ctx, pprof.Labels("role", "decompressor "+source+" "+strconv.Itoa(lane)), func(ctx context.Context) { a.run(ctx, stream) })
 	})

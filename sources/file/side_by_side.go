@@ -20,7 +20,7 @@ const (
 	// begun while one is read.
 	openInOrder = 3
 	// blocksOfReader is the number of blocks that a reader has ahead, in all its parts.
-	blocksOfReader = 5
+	blocksOfReader = 3
 )
 
 // multiReader reads files side by side, each on a goroutine of its own, and hands their blocks
@@ -145,7 +145,7 @@ func (m *multiReader) run(ctx context.Context) error {
 // start starts readers, as many as may run at a time.
 func (m *multiReader) start(ctx context.Context) {
 	for len(m.readers) > 0 && len(m.lanes) > 0 {
-		f := &fileReader{reader: m.readers[0], blocks: make(chan readBlock, 1)}
+		f := &fileReader{reader: m.readers[0], blocks: make(chan readBlock)}
 		m.readers[0] = nil // its last block is not kept until the end
 		m.readers = m.readers[1:]
 		f.lane, m.lanes = m.lanes[0], m.lanes[1:]
