@@ -1,6 +1,7 @@
 package settle
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"fmt"
@@ -69,6 +70,10 @@ type packetTable struct {
 // NewPacker returns a Packer; each worker of the engine has one of its own.
 func (s *Settler) NewPacker() *Packer { return &Packer{common: &s.common} }
 
+// arenaChangesMin is the number of changes from which a packet fills a chunk of an arena, or nearly:
+// an epoch may have very many packets of few changes.
+const arenaChangesMin = 256
+
 // Pack packs the changes of a batch, and keeps nothing of it.
 func (p *Packer) Pack(b *pipeline.Batch) (*Packet, error) {
 	if err := p.common.checkItems(b); err != nil {
@@ -83,9 +88,13 @@ func (p *Packer) Pack(b *pipeline.Batch) (*Packet, error) {
 		packet.changes[i] = packetChange{item: c.Item, table: packet.table(c.Table, int32(i)), byArrival: c.Version.ByArrival}
 	}
 	packet.sort()
+	copyOf := packet.memory.Copy
+	if len(b.Changes) < arenaChangesMin {
+		copyOf = bytes.Clone
+	}
 	for at, i := range packet.byGroup {
 		p.message = p.appendImageRows(appendChange(p.message[:0], &b.Changes[i]), p.of(int(i)))
-		packet.bodies[at] = packet.memory.Copy(p.message)
+		packet.bodies[at] = copyOf(p.message)
 	}
 	return packet, nil
 }
