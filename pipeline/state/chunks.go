@@ -33,6 +33,7 @@ const (
 	keyBytes        = 16
 	// offsetBits are enough for 8 GiB of a key group, 1 TiB of a keyspace.
 	offsetBits = 33
+	chunksMax  = 1 << (offsetBits - chunkBits)
 )
 
 // add copies an entry and returns where it is; a nil value = there is none.

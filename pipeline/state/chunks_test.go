@@ -151,3 +151,30 @@ func TestDeadBytes(t *testing.T) {
 		}
 	})
 }
+
+// TestManyOverwrittenChunks: offsets reach so many chunks of a key group, and what was overwritten
+// goes before that, however much memory there is.
+func TestManyOverwrittenChunks(t *testing.T) {
+	s := mustOpen(t, t.TempDir(), Options{Pipeline: "p", Memory: 1 << 50})
+	defer s.Close()
+	ks, err := s.Keyspaces(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, key := ks.All[0], pipeline.Hash{Hi: 1}
+	runner := &exchange.Runner{Workers: 1}
+	for epoch := range 4 {
+		k.Put(key, []byte{byte(epoch)})
+		k.Put(pipeline.Hash{Hi: 2}, nil)
+		c := &k.groups[0].cache.values
+		c.list = append(c.list, make([][]byte, chunksMax/3)...) // as if a large value was overwritten very often
+		saved(takeBy(ks, runner))
+		values := make([][]byte, 2)
+		if err := k.Lookup([]pipeline.Hash{key, {Hi: 2}}, values); err != nil {
+			t.Fatal(err)
+		}
+		if values[1] != nil || !bytes.Equal(values[0], []byte{byte(epoch)}) {
+			t.Fatalf("epoch %d: the values are %x", epoch, values)
+		}
+	}
+}

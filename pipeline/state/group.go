@@ -193,6 +193,10 @@ func (g *group) overwritten() bool {
 // minOverwritten is what a group may always hold for nothing: there are very many groups.
 const minOverwritten = firstChunkBytes
 
+// isCrowded reports whether the cache has half of the chunks that offsets reach: values that are
+// overwritten again and again take them, however much memory there is.
+func (g *group) isCrowded() bool { return len(g.cache.values.list) > chunksMax/2 }
+
 // dropOverwritten makes the cache smaller by what is not live.
 func (g *group) dropOverwritten() {
 	values := g.cache.values

@@ -100,6 +100,9 @@ func (ks *Keyspaces) Take(r pipeline.Runner) ([]*Delta, error) {
 // takes gives way, so keys that come only once, as those of an export do, make room for those
 // that are looked up again; of one keyspace, what was not used for longest.
 func (ks *Keyspaces) Bound(r pipeline.Runner) error {
+	if err := ks.dropOverwritten(r, (*group).isCrowded); err != nil {
+		return err
+	}
 	if ks.Size() > ks.bound {
 		if err := ks.shrink(r); err != nil {
 			return err
@@ -123,26 +126,29 @@ func (ks *Keyspaces) shrink(r pipeline.Runner) error {
 		return err
 	}
 	if ks.Size() > ks.bound {
-		if err := ks.dropOverwritten(r); err != nil {
+		if err := ks.dropOverwritten(r, (*group).overwritten); err != nil {
 			return err
 		}
 	}
 	return ks.evict(r, order)
 }
 
-// dropOverwritten makes those groups smaller of which much was overwritten.
-func (ks *Keyspaces) dropOverwritten(r pipeline.Runner) error {
+// dropOverwritten makes some groups smaller by what was overwritten.
+func (ks *Keyspaces) dropOverwritten(r pipeline.Runner, wanted func(*group) bool) error {
 	var groups []*group
 	entries := 0
 	for _, k := range ks.All {
 		for _, g := range k.groups {
-			if g != nil && g.overwritten() {
+			if g != nil && wanted(g) {
 				groups = append(groups, g)
 				entries += g.cache.n
 			}
 		}
 	}
-	parts := min(max(1, len(groups)), r.Parts(entries))
+	if len(groups) == 0 {
+		return nil
+	}
+	parts := min(len(groups), r.Parts(entries))
 	err := r.Run("shrink", parts, func(part int) error {
 		for _, g := range groups[part*len(groups)/parts : (part+1)*len(groups)/parts] {
 			g.dropOverwritten()
