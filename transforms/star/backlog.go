@@ -106,12 +106,20 @@ func (b *backlog) pick(from pipeline.Hash, facts int, picked func(pick)) (next p
 			}
 			picked(pick{g, at, min(d.facts, facts)})
 			if d.facts > facts {
-				return d.row
+				return behind(d.row) // the others come first: this one may change in each epoch
 			}
 			facts -= max(1, d.facts)
 		}
 	}
 	return pipeline.Hash{}
+}
+
+// behind returns the least hash that is greater; of the greatest, the zero hash.
+func behind(h pipeline.Hash) pipeline.Hash {
+	if h.Lo++; h.Lo == 0 {
+		h.Hi++
+	}
+	return h
 }
 
 // markFacts sends marks to facts of the picked rows, which leave the backlog when all of theirs

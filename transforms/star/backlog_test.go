@@ -89,3 +89,30 @@ func TestDeferredFactsBesideABacklog(t *testing.T) {
 		t.Errorf("%d of %d facts that were deferred are made", n, deferred)
 	}
 }
+
+// TestRowsBesideOneThatChangesEachEpoch: a row whose facts take whole epochs takes turns with the
+// others.
+func TestRowsBesideOneThatChangesEachEpoch(t *testing.T) {
+	s, h := newBacklogHarness(t, 2000, 500)
+	const others = 10
+	for i := range others {
+		order := fmt.Sprint("other", i)
+		h.feed([]event{s.addLine(1, order, "p", "Pen", 5), s.addOrder(1, order, "ann", "2023-01-01")})
+		h.finish(false)
+	}
+	for i := range 5 {
+		events := []event{s.addOrder(int64(10000+i), "o1", "ann", fmt.Sprintf("2023-01-%02d", 2+i%2))}
+		for k := range others {
+			if i == 1 {
+				events = append(events, s.addOrder(20000, fmt.Sprint("other", k), "ann", "2023-01-02"))
+			}
+		}
+		h.feed(events)
+		h.finish(false)
+	}
+	for _, line := range h.view.Lines("fact") {
+		if strings.HasPrefix(line, "other") && !strings.Contains(line, "|20230102|") {
+			t.Errorf("a fact was not made again: %s", line)
+		}
+	}
+}
