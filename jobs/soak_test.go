@@ -70,7 +70,7 @@ func TestSoak(t *testing.T) {
 	}
 	p := startFor(t, 2*duration+2*time.Minute, dir, append(env, profileInto(t)...), args...)
 	waitFor(t, p, "no file matches yet")
-	f := &feed{to: &rollingLog{dir: filepath.Join(dir, "in"), keep: 3}, rate: rate, live: live, reader: p}
+	f := &feed{to: &rollingLog{dir: filepath.Join(dir, "in"), keep: max(3, rate/1500)}, rate: rate, live: live, reader: p}
 	marker, seen := watchMarker(t, f, dsn, schema)
 	samples := sampled(t, p, dsn)
 	if err := f.run(dir, duration); err != nil {
@@ -86,9 +86,6 @@ func TestSoak(t *testing.T) {
 	r := &soakReport{rate: rate, samples: all, latencies: seen().latencies}
 	p.signal(t, syscall.SIGTERM)
 	p.result().want(t, exitFine, `"msg":"stopped"`)
-	// What was gathered is published at the end of what is not followed.
-	start(t, dir, env, "run", "soak.yaml", "--set", "sources.changes.follow=false").result().want(t, exitFine)
-
 	t.Logf("%d records, %.0f a second", f.lines, float64(f.lines)/f.took.Seconds())
 	r.print(t)
 	printRoles(t, f.lines)
@@ -97,6 +94,8 @@ func TestSoak(t *testing.T) {
 			t.Error(problem)
 		}
 	}
+	// What was gathered is published at the end of what is not followed.
+	start(t, dir, env, "run", "soak.yaml", "--set", "sources.changes.follow=false").result().want(t, exitFine)
 	wantSoaked(t, dir, dsn, schema)
 }
 

@@ -2,6 +2,7 @@ package packed
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
@@ -171,6 +172,9 @@ func (c *ColumnBuilder) NewArray() arrow.Array {
 	}
 	if c.width == 0 {
 		c.beginOffsets()
+		if len(c.data) > math.MaxInt32 {
+			panic("packed: a column has more than 2 GiB, which is more than its offsets reach")
+		}
 		buffers[1] = memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(c.offsets))
 		buffers = append(buffers, nil)
 		if c.n > 0 {
