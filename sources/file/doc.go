@@ -106,6 +106,9 @@
 // that began and was rotated between two looks, while there was none before, is not looked
 // for.
 //
+// Without follow they are read side by side, so several may be begun when a run is stopped: each
+// that was not read to its end is searched for by the next one.
+//
 // A gap is only certain after a while (gapAfter). Files that came after it are read
 // at once; until it is told, their cursors name the one that is in doubt (Unverified), so
 // that the next process looks for it and decides, even if this one is killed by then.
