@@ -62,11 +62,11 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	return newCLI(in, out, errs).main(args)
 }
 
-// MainWithRunner is Main with another runner of phases than the engine's own: a benchmark
-// measures them by it.
-func MainWithRunner(phases pipeline.Runner, args []string, in io.Reader, out, errs io.Writer) int {
+// MainWithRunner is Main with another runner of phases than the engine's own, and with a hook
+// that is called at each step of an epoch: a benchmark measures by them.
+func MainWithRunner(phases pipeline.Runner, hook func(step engine.Step, epoch int64) error, args []string, in io.Reader, out, errs io.Writer) int {
 	c := newCLI(in, out, errs)
-	c.runner = phases
+	c.runner, c.hook = phases, hook
 	return c.main(args)
 }
 

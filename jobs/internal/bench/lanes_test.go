@@ -125,14 +125,15 @@ func TestThreadTime(t *testing.T) {
 }
 
 // TestCriticalPath: of phases the lane that ended last and what no clock has counted, of other lanes the busiest, of the
-// collector one of those that run at a time, and all else in full.
+// collector one of those that run at a time, of threads of libraries their share, and all else in full.
 func TestCriticalPath(t *testing.T) {
 	run := laneRun{
 		cpu: roles.CPU{"reader changes": 1, "reader changes 0": 2, "reader changes 1": 3, "mapper 0": 10, "mapper 1": 20, "builder": 6, roles.PhasesLane(0): 30, roles.PhasesLane(1): 10,
 			roles.Collector: 8, "(threads of C libraries)": 10},
-		phases: map[string]*phaseTimes{"items": {Parts: 25, Longest: 13}, "rows": {Parts: 12, Longest: 9}}, // 3 are of goroutines that parts started
+		laneTimes: laneTimes{Phases: map[string]*phaseTimes{"items": {Parts: 25, Longest: 13}, "rows": {Parts: 12, Longest: 9}}, // 3 are of goroutines that parts started
+			Libraries: phaseTimes{Runs: 2, Parts: 20, Longest: 8}},
 	}
-	for processors, want := range map[int]time.Duration{2: 1 + 3 + 20 + 6 + 25 + 8 + 10, 4: 1 + 3 + 20 + 6 + 25 + 8 + 10, 16: 1 + 3 + 20 + 6 + 25 + 2 + 10} {
+	for processors, want := range map[int]time.Duration{2: 1 + 3 + 20 + 6 + 25 + 8 + 4, 4: 1 + 3 + 20 + 6 + 25 + 8 + 4, 16: 1 + 3 + 20 + 6 + 25 + 2 + 4} {
 		p := criticalPath(run, processors)
 		if all := p.sum(); all.length != want || all.work != 100 {
 			t.Errorf("with %d processors %d of %d, want %d of 100", processors, all.length, all.work, want)

@@ -20,8 +20,10 @@ import (
 //     What goroutines took that parts started is not in that clock: it counts in full.
 //   - Of other roles with lanes (files that are read, mappers, savers): the busiest lane of
 //     the whole run, by samples. Their lanes were goroutines that really took turns.
-//   - Everything else in full: roles of one goroutine, and what has no role, as threads of
-//     DuckDB, though these work side by side as well.
+//   - Of DuckDB's threads the busiest one of each commit, by the CPU clocks of the threads, as a
+//     share of what the profile has of all of them. The committer, which is one of those that
+//     work, counts besides.
+//   - Everything else in full: roles of one goroutine, and what has no role.
 //   - The collector's goroutines: as much as each of those would take that Go runs at a time,
 //     a quarter of the processors.
 //
@@ -39,15 +41,17 @@ func criticalPath(run laneRun, processors int) (p path) {
 		switch {
 		case r.Name == roles.Phases:
 			part.length = r.CPU
-			for _, t := range run.phases {
+			for _, t := range run.Phases {
 				part.length -= t.Parts
 			}
 			part.length = max(0, part.length)
-			for _, t := range run.phases {
+			for _, t := range run.Phases {
 				part.length += t.Longest
 			}
 		case r.Name == roles.Collector:
 			part.length = r.CPU / time.Duration(max(1, processors/4))
+		case r.Name == roles.Libraries && run.Libraries.Parts > 0:
+			part.length = time.Duration(float64(r.CPU) * float64(run.Libraries.Longest) / float64(run.Libraries.Parts))
 		case r.Lanes > 0:
 			part.length = r.Most
 		}
@@ -81,8 +85,8 @@ func (p path) print(w io.Writer, run laneRun) error {
 		if part.name != roles.Phases {
 			continue
 		}
-		for _, phase := range slices.Sorted(maps.Keys(run.phases)) {
-			line("  of it "+phase, run.phases[phase].Parts, run.phases[phase].Longest)
+		for _, phase := range slices.Sorted(maps.Keys(run.Phases)) {
+			line("  of it "+phase, run.Phases[phase].Parts, run.Phases[phase].Longest)
 		}
 	}
 	all := p.sum()

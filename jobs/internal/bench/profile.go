@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"strconv"
+	"sync"
 
 	"github.com/starlift-etl/starlift/jobs"
 	"github.com/starlift-etl/starlift/jobs/internal/roles"
+	"github.com/starlift-etl/starlift/pipeline/engine"
 )
 
 // profiledArgument makes this program run starlift itself, with the file for a CPU profile,
@@ -41,16 +43,8 @@ func runProfiled(args []string) (err error) {
 	code := 0
 	if lanes == 0 {
 		code = jobs.Main(args[2:], os.Stdin, os.Stdout, os.Stderr)
-	} else {
-		r := newLaneRunner(lanes)
-		code = jobs.MainWithRunner(r, args[2:], os.Stdin, os.Stdout, os.Stderr)
-		text, err := json.Marshal(r.phases)
-		if err == nil {
-			err = os.WriteFile(phasesOf(file), text, 0o600)
-		}
-		if err != nil {
-			return fmt.Errorf("times of phases: %w", err)
-		}
+	} else if code, err = runLanes(lanes, args[2:], phasesOf(file)); err != nil {
+		return err
 	}
 	if code != 0 {
 		return fmt.Errorf("starlift ended with status %d", code)
@@ -58,10 +52,50 @@ func runProfiled(args []string) (err error) {
 	return nil
 }
 
+// runLanes runs starlift with its phases in lanes, and writes what these took to a file.
+func runLanes(lanes int, args []string, file string) (code int, err error) {
+	r, clocks := newLaneRunner(lanes), newLibraryClocks()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		pprof.Do(context.Background(), pprof.Labels("role", measuring), func(context.Context) { clocks.watch(stop) })
+	})
+	hook := func(step engine.Step, _ int64) error {
+		if step == engine.StepCommit {
+			clocks.commit()
+		}
+		return nil
+	}
+	code = jobs.MainWithRunner(r, hook, args, os.Stdin, os.Stdout, os.Stderr)
+	close(stop)
+	wg.Wait()
+	times := laneTimes{Phases: r.phases}
+	if times.Libraries, err = clocks.times(); err != nil {
+		return code, fmt.Errorf("CPU time of threads: %w", err)
+	}
+	text, err := json.Marshal(times)
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	if err != nil {
+		return code, fmt.Errorf("times of phases: %w", err)
+	}
+	return code, nil
+}
+
+// measuring is the role of what is no part of starlift.
+const measuring = "measuring"
+
+// laneTimes are the CPU times of phases, and of what the threads of C libraries did in commits.
+type laneTimes struct {
+	Phases    map[string]*phaseTimes
+	Libraries phaseTimes
+}
+
 // laneRun is what a run has shown whose phases were run in lanes.
 type laneRun struct {
-	cpu    roles.CPU
-	phases map[string]*phaseTimes
+	cpu roles.CPU
+	laneTimes
 }
 
 // runInLanes runs starlift with that many processors for Go, and its phases in as many lanes.
@@ -89,10 +123,11 @@ func readLaneRun(profile string) (run laneRun, err error) {
 	if err != nil {
 		return run, err
 	}
-	if err := json.Unmarshal(text, &run.phases); err != nil {
+	if err := json.Unmarshal(text, &run.laneTimes); err != nil {
 		return run, fmt.Errorf("times of phases: %w", err)
 	}
 	run.cpu, err = roles.Read(bytes.NewReader(packed))
+	delete(run.cpu, measuring)
 	return run, err
 }
 

@@ -212,17 +212,17 @@ const (
 	Collector    = "(garbage collector)"
 	databaseWork = "(merges of the state)"
 	scheduler    = "(scheduler)"
-	libraries    = "(threads of C libraries)"
+	Libraries    = "(threads of C libraries)"
 )
 
 // many are those that are of several goroutines or threads.
-var many = []string{Collector, databaseWork, scheduler, libraries}
+var many = []string{Collector, databaseWork, scheduler, Libraries}
 
 // withoutRole names what has no role by the function that its goroutine or thread began with.
 func withoutRole(first string) string {
 	switch {
 	case first == "runtime._ExternalCode":
-		return libraries
+		return Libraries
 	case first == "runtime._GC", strings.HasPrefix(first, "runtime.gc"), first == "runtime.bgsweep", first == "runtime.bgscavenge":
 		return Collector
 	case strings.HasPrefix(first, "runtime.") && first != "runtime.main":

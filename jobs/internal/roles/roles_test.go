@@ -33,7 +33,7 @@ func TestBusiest(t *testing.T) {
 		{map[string]float64{"reader changes 0": 3, "reader changes 1": 2, "mapper 0": 2, "mapper 1": 4}, "mapper n", 4},
 		{map[string]float64{"builder": 2, "phases 0": 2, "phases 1": 1.5, "mapper 0": 3}, "builder and phases n", 4},
 		{map[string]float64{"committer": 2, "saver 0": 1, "saver 1": 3, "mapper 0": 4}, "committer and saver n", 5},
-		{map[string]float64{"builder": 2, Collector: 9, libraries: 7, scheduler: 5, databaseWork: 6}, "builder", 2},
+		{map[string]float64{"builder": 2, Collector: 9, Libraries: 7, scheduler: 5, databaseWork: 6}, "builder", 2},
 		{map[string]float64{"builder": 2, "(file.run)": 3}, "(file.run)", 3},
 		{map[string]float64{"builder": 2, "committer": 3, "splitter": 1}, "committer", 3},
 	} {
@@ -123,7 +123,7 @@ func TestReadRefusesOthers(t *testing.T) {
 
 func TestWithoutRole(t *testing.T) {
 	for first, want := range map[string]string{
-		"runtime._ExternalCode": libraries, "runtime.gcBgMarkWorker": Collector, "runtime.bgsweep": Collector,
+		"runtime._ExternalCode": Libraries, "runtime.gcBgMarkWorker": Collector, "runtime.bgsweep": Collector,
 		"runtime.mcall": scheduler, "runtime.main": "(runtime.main)", "net/http.(*Server).Serve": "(http.(*Server).Serve)",
 	} {
 		if got := withoutRole(first); got != want {
