@@ -33,6 +33,8 @@ const (
 	// file mostly goes on. lookTimeShare bounds the time that goes into that, as above.
 	nextLookMin   = 10 * time.Millisecond
 	lookTimeShare = 20
+	// lookTimeMin is the least that a look counts for.
+	lookTimeMin = 100 * time.Microsecond
 	// compressedPauseFactor is how many times as long as reading a compressed file took
 	// passes before it is read again.
 	compressedPauseFactor = 3
@@ -62,6 +64,7 @@ type follower struct {
 	listSoon     bool // a file is not where it was: the next poll lists the files
 	listedAt     time.Time
 	listInterval time.Duration   // until the next listing
+	vacantUntil  time.Time       // a name has lost its file, and the next one is expected: who rotates goes on soon
 	listErrors   map[string]bool // why some files could not be listed
 }
 
@@ -98,21 +101,27 @@ func (f *follower) run(ctx context.Context) error {
 	next := time.NewTimer(0)
 	defer next.Stop()
 	defer f.close()
-	pause := time.Duration(f.source.cfg.Poll)
+	pause, took := time.Duration(f.source.cfg.Poll), lookTimeMin
 	for {
 		select {
 		case <-next.C:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		started, before := f.env.now(), f.source.read.Load()
+		started, before, vacant := f.env.now(), f.source.read.Load(), f.vacantUntil
 		if err := f.poll(ctx); err != nil {
 			return err
 		}
-		took := f.env.now().Sub(started)
-		pause = nextPause(pause, time.Duration(f.source.cfg.Poll), took, f.source.read.Load() > before)
+		took = usualTime(took, f.env.now().Sub(started))
+		pause = nextPause(pause, time.Duration(f.source.cfg.Poll), took, f.source.read.Load() > before || f.vacantUntil.After(vacant))
 		next.Reset(pause)
 	}
+}
+
+// usualTime returns what a look counts for that took some time, after others that counted for
+// usual: one that waited for who takes the records, or that found a rotation, says little of the next.
+func usualTime(usual, took time.Duration) time.Duration {
+	return max(lookTimeMin, min(took, 2*usual))
 }
 
 // nextPause returns how long to wait for the next look, after one that took some time and has found
@@ -217,7 +226,7 @@ func (f *follower) list() {
 	started := f.env.now()
 	f.listSoon, f.listedAt = false, started
 	all, problems := f.source.matchedFiles()
-	f.listInterval = max(time.Duration(f.source.cfg.Poll), listTimeShare*f.env.now().Sub(started))
+	f.listInterval = listTimeShare * f.env.now().Sub(started)
 	f.reportListErrors(problems)
 	byPath := make(map[string]*matchedFile, len(all))
 	for _, at := range all {
@@ -229,6 +238,9 @@ func (f *follower) list() {
 			at.claimed, t.outsidePath, t.onlyIfKnown = true, false, false
 		} else {
 			elsewhere = append(elsewhere, t)
+			if at == nil && !t.outsidePath {
+				f.vacantUntil = started.Add(time.Duration(f.source.cfg.Poll))
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *matchedFile) int { return a.info.ModTime().Compare(b.info.ModTime()) })
@@ -244,9 +256,13 @@ func (f *follower) list() {
 			live[at.id] = f.newFile(at.path, at.id, at.info)
 			f.follow(live[at.id], len(f.files))
 			f.registry.nameTaken(at.path)
+			f.vacantUntil = time.Time{}
 		}
 	}
 	f.files.noteOlder()
+	if !started.Before(f.vacantUntil) {
+		f.listInterval = max(f.listInterval, time.Duration(f.source.cfg.Poll))
+	}
 }
 
 func (f *follower) newFile(path string, id fileID, info fs.FileInfo) *followedFile {

@@ -445,7 +445,8 @@ func TestFollowRuns(t *testing.T) {
 }
 
 // TestFollowLooksAgainSoon: where something came, more is found long before the time between two
-// looks is over; where nothing comes, that is what it is, also after the clock was set back.
+// looks is over, also in the next file behind a rotation; where nothing comes, that is what it is,
+// also after the clock was set back.
 func TestFollowLooksAgainSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a")
@@ -476,6 +477,18 @@ func TestFollowLooksAgainSoon(t *testing.T) {
 		if took := next(); took > time.Minute {
 			t.Errorf("after a quiet hour, it took %s", took)
 		}
+		rename(t, path, path+".1")
+		<-time.After(2 * nextLookMin)
+		add(t, path, "new\n")
+		if took := next(); took > 4*nextLookMin {
+			t.Errorf("behind a rotation, it took %s", took)
+		}
+		rename(t, path, path+".2")
+		<-time.After(time.Hour) // nobody makes the next file
+		add(t, path, "another\n")
+		if took := next(); took < nextLookMin || took > time.Minute {
+			t.Errorf("where a name was free for an hour, it took %s", took)
+		}
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {
 			t.Error(err)
@@ -497,6 +510,17 @@ func TestFollowLooksAgainSoon(t *testing.T) {
 	} {
 		if got := nextPause(c.last, c.most, c.took, c.found); got != c.want {
 			t.Errorf("nextPause(%s, %s, %s, %v) is %s, want %s", c.last, c.most, c.took, c.found, got, c.want)
+		}
+	}
+	for _, c := range []struct{ usual, took, want time.Duration }{
+		{lookTimeMin, lookTimeMin / 2, lookTimeMin},
+		{lookTimeMin, time.Second, 2 * lookTimeMin}, // it waited for something
+		{time.Second, lookTimeMin, lookTimeMin},
+		{time.Second, time.Second + 1, time.Second + 1}, // many files
+		{lookTimeMin, -time.Hour, lookTimeMin},
+	} {
+		if got := usualTime(c.usual, c.took); got != c.want {
+			t.Errorf("usualTime(%s, %s) is %s, want %s", c.usual, c.took, got, c.want)
 		}
 	}
 }
