@@ -96,10 +96,17 @@ func (c *Client) classify(ctx context.Context, err error) error {
 
 // InTx runs do in a transaction that begin starts, and commits it.
 func (c *Client) InTx(ctx context.Context, begin string, do func(context.Context, *Conn) error) error {
-	return c.Do(ctx, func(ctx context.Context, conn *Conn) error {
+	return c.InBatch(ctx, func(ctx context.Context, conn *Conn) error {
 		if err := conn.Begin(ctx, begin); err != nil {
 			return err
 		}
+		return do(ctx, conn)
+	})
+}
+
+// InBatch runs do, which runs a batch that begins a transaction, and commits it.
+func (c *Client) InBatch(ctx context.Context, do func(context.Context, *Conn) error) error {
+	return c.Do(ctx, func(ctx context.Context, conn *Conn) error {
 		if err := do(ctx, conn); err != nil {
 			return err // the connection is dropped, and the transaction with it
 		}

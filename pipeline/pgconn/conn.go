@@ -24,6 +24,7 @@ type Conn struct {
 	// committing keeps requests to cancel from a COMMIT.
 	committing atomic.Bool
 	tx         atomic.Pointer[Transaction]
+	prepared   map[string]string // names of statements by their texts
 }
 
 // Transaction says which session of the server has which transaction. Behind a
@@ -35,7 +36,7 @@ type Transaction struct {
 
 // Connect makes a connection whose progress is noticed.
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
-	c := &Conn{meter: newMeter(), database: cfg.Database}
+	c := &Conn{meter: newMeter(), database: cfg.Database, prepared: map[string]string{}}
 	var err error
 	c.pg, err = cfg.connect(ctx, withMeter(cfg.Config, c.meter, &c.committing))
 	if err != nil {
@@ -55,7 +56,7 @@ func ConnectAside(ctx context.Context, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Conn{pg: pg, meter: newMeter(), database: cfg.Database}, nil
+	return &Conn{pg: pg, meter: newMeter(), database: cfg.Database, prepared: map[string]string{}}, nil
 }
 
 // Close ends the connection. What the server thinks of it does not matter: what

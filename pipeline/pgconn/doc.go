@@ -11,6 +11,7 @@
 // ([Defaults]), credentials that last for a while only and are asked for whenever a
 // connection is made ([Login]), and errors with a meaning of their own (Client.Reason).
 //
-// Requests with parameters are the extended protocol's, unnamed and as text: there
-// are no prepared statements that a changed table or a pooler could break.
+// Requests with parameters are the extended protocol's, unnamed and as text. The statements
+// of a [Batch] are prepared, by name, unless the connection's transactions are in other sessions
+// than its own, as they are behind a pooler.
 package pgconn

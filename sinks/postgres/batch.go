@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline/pgconn"
@@ -13,49 +15,123 @@ import (
 )
 
 // batch is the statements of a small epoch, which are sent in one request. Each takes its rows as
-// parameters, an array a column: the planner sees how many they are, and finds so few by
-// their keys, which of the rows of a stage it does not know; and nothing is made or emptied.
+// parameters, an array a column, and finds them by their keys; nothing is made or emptied.
 type batch struct {
 	pgconn.Batch
-	schema string
-	checks []check
+	tx     *tx
+	checks []check // of each statement
 }
 
-// check is what a statement has to have done.
+// check is what a statement is about, and what it has to have done.
 type check struct {
-	table, what string
+	about, what string // an empty what = whatever it did is right
 	want        int64
 }
 
-// ApplyAll implements warehouse.BatchTx.
-func (t *tx) ApplyAll(ctx context.Context, files *warehouse.Files, all []warehouse.StagedTable, a warehouse.Audit) error {
-	b := &batch{schema: t.Schema}
-	for i := range all {
-		if err := b.addTable(files, &all[i]); err != nil {
-			return fmt.Errorf("table %q: %w", all[i].Table, err)
+// beginBatch starts a transaction, and batchSettings are a query for settings besides those of begin. The
+// planner does not know how few rows a batch has, nor what has come into a table since it was
+// analyzed: but for these it may read all of the table, which has an index on its key (hasIndexes).
+// Plans are those of prepared statements, which hold for any number of rows.
+const (
+	beginBatch    = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+	batchSettings = sessionSettings + ", set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true), " +
+		"set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
+
+// errOtherEpoch says that the token is not at the epoch before.
+var errOtherEpoch = errors.New("the token is at another epoch")
+
+// Publish implements warehouse.Publisher.
+func (d *database) Publish(ctx context.Context, p *warehouse.Publication, then warehouse.InTx) (published bool, err error) {
+	if indexed, err := d.hasIndexes(ctx, p.Tables); err != nil || !indexed {
+		return false, err
+	}
+	err = d.client.InBatch(ctx, func(ctx context.Context, c *pgconn.Conn) error {
+		tx := d.tx(c)
+		b := &batch{tx: tx}
+		if err := b.addAll(p); err != nil {
+			return err
+		}
+		if err := b.run(ctx); err != nil {
+			return err
+		}
+		return then(ctx, tx)
+	})
+	if errors.Is(err, errOtherEpoch) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// hasIndexes reports whether the tables have an index on their keys. Those that are made here do.
+func (d *database) hasIndexes(ctx context.Context, tables []warehouse.StagedTable) (all bool, err error) {
+	for i := range tables {
+		s := &tables[i]
+		if _, known := d.indexed[s.Table]; known {
+			continue
+		}
+		err := d.client.Do(ctx, func(ctx context.Context, c *pgconn.Conn) error {
+			rows, err := c.Query(ctx, indexQuery, warehouse.QualifiedName(d.schema, s.Table), strconv.Itoa(len(s.Key)), strings.Join(s.Key, keySeparator))
+			if err == nil {
+				d.indexed[s.Table] = len(rows) > 0
+			}
+			return err
+		})
+		if err != nil {
+			return false, fmt.Errorf("table %q: looking for an index on its key: %w", s.Table, err)
 		}
 	}
-	statement, args := t.TokenStatement(a)
-	b.Add(statement, args...)
-	b.checks = append(b.checks, check{warehouse.TokensTable, "updated", 1})
-	statement, args = t.AuditStatement(a)
-	b.Add(statement, args...)
-	rows, err := t.conn.ExecBatch(ctx, &b.Batch)
-	for i, n := range rows[:min(len(rows), len(b.checks))] {
-		c := &b.checks[i]
-		if wrong := warehouse.CheckCount(n, c.want, c.what); wrong != nil {
-			return fmt.Errorf("table %q: %w", c.table, wrong)
+	return !slices.ContainsFunc(tables, func(s warehouse.StagedTable) bool { return !d.indexed[s.Table] }), nil
+}
+
+// keySeparator stands between the names of columns, of which it is no part.
+const keySeparator = "\x1f"
+
+// indexQuery finds unique indexes of a table on so many columns, each of which is among the names.
+const indexQuery = `SELECT 1 FROM pg_catalog.pg_index i WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indnkeyatts = $2::int
+	AND i.indnkeyatts = (SELECT count(*) FROM generate_series(0, i.indnkeyatts - 1) n JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[n] WHERE a.attname = ANY (string_to_array($3, chr(31))))`
+
+// addAll adds all statements but the COMMIT.
+func (b *batch) addAll(p *warehouse.Publication) error {
+	b.Add(beginBatch)
+	b.AddSession(batchSettings)
+	b.Add(lockToken, b.tx.tokenName(p.Owner))
+	statement, args := b.tx.TokenStatement(p.Audit)
+	b.Add(fmt.Sprintf(`%s AND "epoch" = $%d`, statement, len(args)+1), append(args, p.Previous)...)
+	b.checks = []check{{about: "beginning"}, {about: "beginning"}, {about: "waiting for the token"}, {about: "writing the token"}}
+	for i := range p.Tables {
+		if err := b.addTable(p.Files, &p.Tables[i]); err != nil {
+			return fmt.Errorf("table %q: %w", p.Tables[i].Table, err)
 		}
 	}
-	switch failed := len(rows); {
-	case err != nil && failed < len(b.checks):
-		return fmt.Errorf("table %q: %w", b.checks[failed].table, err)
-	case err != nil:
-		return fmt.Errorf("writing the audit table: %w", err)
-	case failed != len(b.checks)+1:
-		return fmt.Errorf("the server answered %d of %d statements", failed, len(b.checks)+1)
-	}
+	statement, args = b.tx.AuditStatement(p.Audit)
+	b.Add(statement, args...)
+	b.checks = append(b.checks, check{about: "writing the audit table"})
 	return nil
+}
+
+// tokenAt is the place of the statement that updates the token.
+const tokenAt = 3
+
+// run runs the statements, and holds what they did against what they had to.
+func (b *batch) run(ctx context.Context) error {
+	results, err := b.tx.conn.Run(ctx, &b.Batch)
+	if len(results) > tokenAt && results[tokenAt].Count == 0 {
+		return errOtherEpoch // whatever went wrong behind it
+	}
+	for i, r := range results {
+		c := &b.checks[i]
+		if c.what == "" {
+			continue
+		}
+		if wrong := warehouse.CheckCount(r.Count, c.want, c.what); wrong != nil {
+			return fmt.Errorf("%s: %w", c.about, wrong)
+		}
+	}
+	if err != nil && len(results) < len(b.checks) {
+		return fmt.Errorf("%s: %w", b.checks[len(results)].about, err)
+	}
+	return err
 }
 
 // addTable adds what one table's rows need: what goes, what changes, what comes.
@@ -77,7 +153,7 @@ func (b *batch) addTable(files *warehouse.Files, s *warehouse.StagedTable) error
 		if err != nil {
 			return err
 		}
-		statement := p.statement(b.schema, unnested(p.columns, types))
+		statement := p.statement(b.tx.Schema, unnested(p.columns, types))
 		if statement == "" {
 			continue // an update of nothing but the key
 		}
@@ -90,7 +166,7 @@ func (b *batch) addTable(files *warehouse.Files, s *warehouse.StagedTable) error
 			return fmt.Errorf("spool of rows that are %s: %w", p.what, err)
 		}
 		b.AddBinary(statement, values...)
-		b.checks = append(b.checks, check{s.Table, p.what, p.rows})
+		b.checks = append(b.checks, check{fmt.Sprintf("table %q", s.Table), p.what, p.rows})
 	}
 	return nil
 }

@@ -100,6 +100,74 @@ func TestSmallEpochMakesNoFile(t *testing.T) {
 	}
 }
 
+// TestTableWithoutIndex: an epoch of few rows is in a table that lost the index on its key, which is
+// not read for each of them.
+func TestTableWithoutIndex(t *testing.T) {
+	orders := conformance.Orders(t)
+	d := newTarget(t, pgtest.Schema())
+	for _, index := range []string{"", fmt.Sprintf("UNIQUE (%s)", warehouse.Quoted(warehouse.KeyOf(orders)))} {
+		table := warehouse.QualifiedName(d.schema, orders.Name)
+		h := pipelinetest.NewSinkDriver(t, "p"+index, orders)
+		sink, err := New("warehouse", Config{DSN: d.dsn, Schema: d.schema})
+		h.Must(err)
+		h.Must(h.Open(sink))
+		alter := fmt.Sprintf("ALTER TABLE %s DROP CONSTRAINT %s", table, warehouse.Quote(orders.Name+"_pkey"))
+		if index != "" {
+			alter += ", ADD " + index
+		}
+		d.Query(t, alter)
+		for id := range int64(3) {
+			h.Prepare(conformance.Rows(orders, []conformance.Row{{Op: pipeline.OpInsert, ID: id, Text: "a"}}))
+			h.Commit()
+		}
+		if got, want := sink.db.indexed[orders.Name], index != ""; got != want {
+			t.Errorf("%q is an index on the key: %v", index, got)
+		}
+		if got, want := d.Query(t, "SELECT count(*) FROM "+table), []string{"3"}; !slices.Equal(got, want) {
+			t.Errorf("%v rows, want %v", got, want)
+		}
+		h.Close()
+		d.Query(t, fmt.Sprintf("DROP TABLE %s", table))
+		d.Query(t, fmt.Sprintf("DELETE FROM %s", warehouse.QualifiedName(d.schema, warehouse.TablesTable)))
+	}
+}
+
+// TestPublishedTwice: what is in the tables is not applied once more, and nothing is where the token is
+// another's, whether the commit before has succeeded or not.
+func TestPublishedTwice(t *testing.T) {
+	orders := conformance.Orders(t)
+	d := newTarget(t, pgtest.Schema())
+	h := pipelinetest.NewSinkDriver(t, "p", orders)
+	sink, err := New("warehouse", Config{DSN: d.dsn, Schema: d.schema})
+	h.Must(err)
+	h.Must(h.Open(sink))
+	for id := range int64(3) {
+		h.Prepare(conformance.Rows(orders, []conformance.Row{{Op: pipeline.OpInsert, ID: id, Text: "a"}}))
+		for range 3 {
+			h.Must(sink.Commit(t.Context(), h.Pending))
+		}
+		h.Done()
+	}
+	want := []string{"3"}
+	count := fmt.Sprintf("SELECT count(*) FROM %s", warehouse.QualifiedName(d.schema, orders.Name))
+	if got := d.Query(t, count); !slices.Equal(got, want) {
+		t.Errorf("%v rows, want %v", got, want)
+	}
+	h.Prepare(conformance.Rows(orders, []conformance.Row{{Op: pipeline.OpInsert, ID: 3, Text: "a"}}))
+	h.Commit()
+	d.Query(t, fmt.Sprintf(`UPDATE %s SET "epoch" = 17 RETURNING 1`, warehouse.QualifiedName(d.schema, warehouse.TokensTable)))
+	c := h.Prepare(conformance.Rows(orders, []conformance.Row{{Op: pipeline.OpInsert, ID: 3, Text: "a"}, {Op: pipeline.OpInsert, ID: 4, Text: "a"}}))
+	for range 2 {
+		var token *warehouse.TokenError
+		if err := sink.Commit(t.Context(), c); !errors.As(err, &token) || token.Found != 17 {
+			t.Errorf("a commit over another's token: %v", err)
+		}
+	}
+	if got, want := d.Query(t, count), []string{"4"}; !slices.Equal(got, want) {
+		t.Errorf("%v rows, want %v", got, want)
+	}
+}
+
 // TestSpooledRowsThatAreDamaged: rows that the state gives back otherwise than they were are an
 // error that says so.
 func TestSpooledRowsThatAreDamaged(t *testing.T) {

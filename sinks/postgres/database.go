@@ -17,11 +17,14 @@ type database struct {
 	schema string
 	client *pgconn.Client
 	watch  watch
+	// indexed says of tables whether they have an index on their key.
+	indexed map[string]bool
 }
 
 var (
 	_ warehouse.Database  = (*database)(nil)
 	_ warehouse.Rehearser = (*database)(nil)
+	_ warehouse.Publisher = (*database)(nil)
 )
 
 func newDatabase(schema string, server pgconn.Config) *database {
@@ -57,8 +60,10 @@ func onConnect(ctx context.Context, c *pgconn.Conn, lost *pgconn.Transaction) er
 // notices: it is told to look, whether it waits for the client or for a lock. A
 // statement has no limit of the server's: how long an epoch may take the engine
 // knows, and a limit could end a COMMIT that waits for a standby.
-const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; " +
-	"SELECT pg_backend_pid(), extract(epoch FROM now()), set_config('random_page_cost', least(1.1, current_setting('random_page_cost')::float8)::text, true), " +
+const begin = beginBatch + "; " + sessionSettings
+
+// sessionSettings is the query of begin.
+const sessionSettings = "SELECT pg_backend_pid(), extract(epoch FROM now()), set_config('random_page_cost', least(1.1, current_setting('random_page_cost')::float8)::text, true), " +
 	"set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true), " +
 	"set_config('idle_in_transaction_session_timeout', '60s', true), " +
 	"set_config('tcp_keepalives_idle', '15', true), set_config('tcp_keepalives_interval', '10', true), set_config('tcp_keepalives_count', '6', true), " +
@@ -89,6 +94,7 @@ func (d *database) Check(ctx context.Context, tables []*pipeline.Table, do wareh
 
 // Open implements warehouse.Database.
 func (d *database) Open(ctx context.Context, _ []*pipeline.Table, do warehouse.InTx) error {
+	d.indexed = map[string]bool{}
 	return d.Transact(ctx, do)
 }
 

@@ -23,7 +23,6 @@ type tx struct {
 var (
 	_ warehouse.Tx          = (*tx)(nil)
 	_ warehouse.Copier      = (*tx)(nil)
-	_ warehouse.BatchTx     = (*tx)(nil)
 	_ warehouse.AuditFolder = (*tx)(nil)
 	_ warehouse.TokenReader = (*tx)(nil)
 )
@@ -55,17 +54,14 @@ func (t *tx) LockedEpoch(ctx context.Context, o warehouse.Owner) (int64, error) 
 	b.Add(lockToken, t.tokenName(o))
 	query, args := t.EpochQuery(o)
 	b.Add(query, args...)
-	results, err := t.conn.QueryBatch(ctx, b)
+	results, err := t.conn.Run(ctx, b)
 	switch {
 	case err != nil && len(results) == 0:
 		return 0, fmt.Errorf("waiting for the token: %w", err)
-	case err == nil && len(results) != 2:
-		err = fmt.Errorf("the server answered %d of 2 statements", len(results))
-	}
-	if err != nil {
+	case err != nil:
 		return 0, fmt.Errorf("reading the token: %w", err)
 	}
-	return t.ReadEpoch(results[1])
+	return t.ReadEpoch(results[1].Rows)
 }
 
 // CreateSchema implements warehouse.Catalog. It asks before, since a user who may

@@ -40,11 +40,21 @@ type Tx interface {
 	Apply(ctx context.Context, files *Files, s *StagedTable, found Columns) error
 }
 
-// BatchTx is a Tx that applies a small epoch in one request.
-type BatchTx interface {
-	// ApplyAll does what Apply does for each of the tables, in their order, and records the epoch.
-	// The files are spared.
-	ApplyAll(ctx context.Context, files *Files, all []StagedTable, a Audit) error
+// Publisher is a Database that publishes a small epoch in one request and a COMMIT.
+type Publisher interface {
+	// Publish locks the token in a transaction, and if the last epoch is p.Previous applies the rows of
+	// each table, in their order, records the epoch, and runs then; it holds the counts against the
+	// tables. published = false: the last epoch is another one, and nothing is changed.
+	Publish(ctx context.Context, p *Publication, then InTx) (published bool, err error)
+}
+
+// Publication is an epoch whose rows are in memory, and in whose tables are all rows as the state
+// says.
+type Publication struct {
+	Files    *Files
+	Tables   []StagedTable
+	Previous int64
+	Audit
 }
 
 // Catalog is the tables of the schema. Names are compared as the database does.

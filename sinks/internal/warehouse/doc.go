@@ -22,7 +22,9 @@
 //     applied already changes nothing (I5). Else it applies each table's rows, first
 //     what goes and then what comes, holds every count against the committable, and
 //     records the epoch: in the token, one row of TokensTable that is updated in place, and by a
-//     row of the audit table. All of a small epoch goes in one request to a database that takes that (BatchTx).
+//     row of the audit table. Where the database takes that (Publisher), all of a small epoch goes in one
+//     request, and its COMMIT in another: the token is held against the epoch before as it is updated. Only
+//     the first commit of an opening, or behind an error, goes step by step.
 //
 // A commit goes by the committable and the spool alone: the pipeline file may have
 // changed since they were written.

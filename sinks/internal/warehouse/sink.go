@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -53,6 +54,10 @@ type Sink struct {
 	backlog backlog // of epochs that are gathered
 	// found holds the columns of each table as Open left them.
 	found map[string]Columns
+	// exceptional are the tables with exceptions, as the last commit has left them; known = false:
+	// that is not known, nor is the token.
+	exceptional []string
+	known       bool
 	// commits counts those of this opening, and foldedTo is the epoch up to which their audit is
 	// folded.
 	commits  int64
@@ -107,7 +112,7 @@ func (s *Sink) begin(o pipeline.SinkOptions) (err error) {
 	if err := s.Close(); err != nil {
 		return err
 	}
-	s.options, s.found, s.commits, s.foldedTo = o, map[string]Columns{}, 0, 0
+	s.options, s.found, s.known, s.commits, s.foldedTo = o, map[string]Columns{}, false, 0, 0
 	if s.backlog, err = readBacklog(o.SinkState); err != nil {
 		return fmt.Errorf("checkpoint of sink %q: %w", s.cfg.Name, err)
 	}
@@ -280,7 +285,7 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 	if err != nil {
 		return fmt.Errorf("committable of epoch %d: %w", c.Epoch, err)
 	}
-	err = s.cfg.Transact(ctx, func(ctx context.Context, tx Tx) error { return s.publish(ctx, tx, c, files, all, excluded) })
+	err = s.apply(ctx, c, files, all, excluded)
 	if refusals := s.cfg.Dialect.Refusals; refusals == nil || err == nil || !refusals.IsRefusal(err) {
 		return err
 	}
@@ -294,26 +299,54 @@ func (s *Sink) Commit(ctx context.Context, c *pipeline.Committable) error {
 	return refused
 }
 
-// publish is what a commit does in its transaction.
-func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, files *Files, all []StagedTable, excluded []exclusion) error {
-	if applied, err := s.alreadyApplied(ctx, tx, c); err != nil || applied {
+// apply applies an epoch in one transaction.
+func (s *Sink) apply(ctx context.Context, c *pipeline.Committable, files *Files, all []StagedTable, excluded []exclusion) error {
+	known := s.known
+	s.known = false // until this epoch is in the tables
+	if known && len(excluded) == 0 && (files.Spared() || len(all) == 0) && !slices.ContainsFunc(all, func(t StagedTable) bool { return slices.Contains(s.exceptional, t.Table) }) {
+		if published, err := s.publishAtOnce(ctx, c, files, all); err != nil || published {
+			s.known = published
+			return err
+		}
+	}
+	applied := false
+	err := s.cfg.Transact(ctx, func(ctx context.Context, tx Tx) (err error) {
+		applied, err = s.publish(ctx, tx, c, files, all, excluded)
 		return err
+	})
+	s.known = err == nil && !applied
+	return err
+}
+
+// publishAtOnce applies an epoch in one request, to a database that takes that.
+func (s *Sink) publishAtOnce(ctx context.Context, c *pipeline.Committable, files *Files, all []StagedTable) (published bool, err error) {
+	publisher, ok := s.cfg.Database.(Publisher)
+	if !ok {
+		return false, nil
+	}
+	audit := s.auditOf(c, all)
+	return publisher.Publish(ctx, &Publication{files, all, c.PreviousEpoch, audit}, func(ctx context.Context, tx Tx) error {
+		return s.foldAudit(ctx, tx, audit.Ended)
+	})
+}
+
+// auditOf returns the row of the audit table for an epoch that ends now.
+func (s *Sink) auditOf(c *pipeline.Committable, all []StagedTable) Audit {
+	a := Audit{Owner: s.owner(), Epoch: c.Epoch, Started: c.Started, Ended: time.Now()}
+	for i := range all {
+		a.Rows += all[i].Rows()
+	}
+	return a
+}
+
+// publish is what a commit does in its transaction, where it is not all done at once.
+func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, files *Files, all []StagedTable, excluded []exclusion) (applied bool, err error) {
+	if applied, err := s.alreadyApplied(ctx, tx, c); err != nil || applied {
+		return applied, err
 	}
 	exceptions, err := s.exceptionsOf(ctx, tx, c.Epoch, excluded)
 	if err != nil {
-		return err
-	}
-	audit := Audit{Owner: s.owner(), Epoch: c.Epoch, Rows: -int64(len(excluded)), Started: c.Started, Ended: time.Now()}
-	affected := false
-	for i := range all {
-		affected = affected || exceptions.affects(all[i].Table)
-		audit.Rows += all[i].Rows()
-	}
-	if batch, ok := tx.(BatchTx); ok && files.Spared() && !affected {
-		if err := batch.ApplyAll(ctx, files, all, audit); err != nil {
-			return err
-		}
-		return s.foldAudit(ctx, tx, audit.Ended)
+		return false, err
 	}
 	for i := range all {
 		if exceptions.affects(all[i].Table) {
@@ -322,14 +355,18 @@ func (s *Sink) publish(ctx context.Context, tx Tx, c *pipeline.Committable, file
 			err = tx.Apply(ctx, files, &all[i], s.found[all[i].Table])
 		}
 		if err != nil {
-			return fmt.Errorf("table %q: %w", all[i].Table, err)
+			return false, fmt.Errorf("table %q: %w", all[i].Table, err)
 		}
 	}
-	audit.Ended = time.Now()
+	audit := s.auditOf(c, all)
+	audit.Rows -= int64(len(excluded))
 	if err := tx.RecordEpoch(ctx, audit); err != nil {
-		return fmt.Errorf("writing the token: %w", err)
+		return false, fmt.Errorf("writing the token: %w", err)
 	}
-	return s.foldAudit(ctx, tx, audit.Ended)
+	if exceptions != nil {
+		s.exceptional = exceptions.tables
+	}
+	return false, s.foldAudit(ctx, tx, audit.Ended)
 }
 
 // alreadyApplied locks the token, and reports whether the committable was applied.
