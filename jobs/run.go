@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
+	_ "github.com/starlift-etl/starlift/jobs/internal/threads" // sets them up
 	"github.com/starlift-etl/starlift/jobs/status"
 	"github.com/starlift-etl/starlift/jobs/terminal"
 	"github.com/starlift-etl/starlift/jobs/usage"
