@@ -73,7 +73,7 @@ func drawCase(t *rapid.T, p *oraclePipeline) *oracleCase {
 	c := &oracleCase{model: p.model}
 	order := rapid.SampledFrom([]oracle.Order{oracle.ByTime, oracle.BySequence, oracle.ByImages, oracle.ByWrites, oracle.ByCircles}).Draw(t, "decided by")
 	bad := func(im oracle.Image) bool { return c.model.Dead(oracle.Change{New: im}) != nil }
-	histories := oracle.Histories(t, p.domain, order, rapid.Bool().Draw(t, "old images"), bad)
+	histories := oracle.Histories(t, p.domain, order, rapid.Bool().Draw(t, "old images"), bad, c.model.Members)
 	c.delivery = oracle.Deliver(t, histories, order)
 	c.yaml = withSources(p.yaml, &c.delivery)
 	c.epoch = rapid.SampledFrom([]int{1, 2, 3, 5, 8, 100}).Draw(t, "records in an epoch")

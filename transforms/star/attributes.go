@@ -70,7 +70,8 @@ func (n *latestAttributes) addAll(o *latestAttributes) bool {
 			n.addContender(b)
 		}
 	}
-	// The log does not tell what the image before all of them was, nor how many inputs there are.
+	// The log does not tell what the image before all of them was, nor how many inputs there are; and what the
+	// item was between two of them, if it did not bring the member then, is missing (docs/guarantees.md says so).
 	n.versions = pipeline.Newest(n.versions, candidateOf, pipeline.Image{Inputs: true})
 	return true
 }

@@ -45,9 +45,10 @@ const (
 )
 
 // Histories draws what happens to some items of a domain: each one's changes in
-// their order. bad reports whether an image would be a dead letter.
-func Histories(t *rapid.T, d Domain, order Order, oldImages bool, bad func(Image) bool) [][]Change {
-	h := history{t: t, order: order, oldImages: oldImages || order >= ByImages, bad: bad}
+// their order. bad reports whether an image would be a dead letter, members returns the members
+// of dimensions that one brings.
+func Histories(t *rapid.T, d Domain, order Order, oldImages bool, bad func(Image) bool, members func(Image) []string) [][]Change {
+	h := history{t: t, order: order, oldImages: oldImages || order >= ByImages, bad: bad, members: members}
 	var all [][]Change
 	for _, k := range d {
 		for _, id := range k.Items {
@@ -64,6 +65,7 @@ type history struct {
 	order     Order
 	oldImages bool
 	bad       func(Image) bool
+	members   func(Image) []string
 }
 
 // Start is the time at which histories begin, in µs since 1970; Tick is the unit
@@ -129,7 +131,7 @@ func (h *history) tie(changes []Change, walk []Image, next Image) bool {
 	case ByCircles:
 		return !same(walk[len(walk)-1], next) && !slices.ContainsFunc(walk, h.bad) && !h.bad(next)
 	case ByWrites: // where images recur, several orders are walks, and policies show which
-		return !slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) || h.bad(im) }) && !h.bad(next)
+		return !slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) || h.bad(im) }) && !h.bad(next) && !h.returns(walk, next)
 	case ByImages:
 		return len(walk) == 2 && !h.bad(walk[1]) && !h.bad(next) &&
 			!slices.ContainsFunc(walk, func(im Image) bool { return same(im, next) }) &&
@@ -137,6 +139,19 @@ func (h *history) tie(changes []Change, walk []Image, next Image) bool {
 	default:
 		return false
 	}
+}
+
+// returns reports whether the next image brings a member that images before it brought at this
+// time, but for the last one: what led from those to the next is missing in what the member sees.
+func (h *history) returns(walk []Image, next Image) bool {
+	brought := map[string]bool{}
+	for _, im := range walk[1:] {
+		for _, m := range h.members(im) {
+			brought[m] = true
+		}
+	}
+	last := h.members(walk[len(walk)-1])
+	return slices.ContainsFunc(h.members(next), func(m string) bool { return brought[m] && !slices.Contains(last, m) })
 }
 
 // image draws an item's next image: a few attributes change.

@@ -116,6 +116,24 @@ func (m *Model) Dead(c Change) error {
 	return nil
 }
 
+// Members returns the members of dimensions that an image brings.
+func (m *Model) Members(im Image) (all []string) {
+	for _, d := range m.Star.Dimensions {
+		for _, t := range m.tables {
+			if t.name != d.Value.From {
+				continue
+			}
+			rows, _ := t.rows(im) // an image that is refused brings none
+			for _, row := range rows {
+				if nk, ok := row.keyOf(d.Value.NaturalKey); ok {
+					all = append(all, d.Name+"|"+nk)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // members returns the rows of a dimension: those that items have brought, the
 // inferred ones that facts refer to, and the unknown member.
 func members(d *star.DimensionConfig, l *log, used Rows) Rows {
