@@ -18,12 +18,6 @@ const (
 	// it may be older, since nothing is visible sooner. It is also the least time before an
 	// epoch without records.
 	demandAgeMin = 20 * time.Millisecond
-	// demandAgeFactor is how many times as old that record is at least as the last epoch took, from
-	// its end until it was committed, but never more than demandAgeBusy: so where much comes, fewer
-	// and larger epochs share what each of them costs, and those that take longer than this follow
-	// each other without a pause.
-	demandAgeFactor = 2
-	demandAgeBusy   = 60 * time.Millisecond
 	// demandAgeMax is the age at which an epoch ends though the one before is not
 	// committed yet: it is prepared meanwhile. Only one waits so; another one behind it goes on
 	// growing.
@@ -41,13 +35,9 @@ type epochTimer struct {
 	endless bool
 	ageMin  time.Duration // by demand, from demandAgeMin to demandAgeMax
 
-	epoch   int64         // the open one
-	started bool          // the timer is, or was, running for it
-	ripe    time.Duration // the age at which it is ripe, once it is started
+	epoch   int64 // the open one
+	started bool  // the timer is, or was, running for it
 	age     age
-
-	opened time.Time     // when the epoch before has ended; zero = that is committed
-	took   time.Duration // from the end of the last epoch that is committed until then
 }
 
 // age is what the timer has told of the open epoch.
@@ -87,23 +77,16 @@ func newStoppedTimer() *time.Timer {
 	return t
 }
 
-// open begins with another epoch, which has no records; the one before has ended now.
+// open begins with another epoch, which has no records.
 func (t *epochTimer) open(epoch int64) {
 	t.Stop()
-	t.epoch, t.started, t.age, t.opened = epoch, false, young, time.Now()
-}
-
-// committed notes that all epochs up to one are committed.
-func (t *epochTimer) committed(epoch int64) {
-	if epoch >= t.epoch-1 && !t.opened.IsZero() {
-		t.took, t.opened = time.Since(t.opened), time.Time{}
-	}
+	t.epoch, t.started, t.age = epoch, false, young
 }
 
 // read notes that the open epoch has records.
 func (t *epochTimer) read() {
 	if t.interval == 0 && t.endless {
-		t.start(max(t.ageMin, min(demandAgeFactor*t.took, demandAgeBusy)))
+		t.start(t.ageMin)
 	}
 }
 
@@ -116,7 +99,7 @@ func (t *epochTimer) begun() {
 
 func (t *epochTimer) start(after time.Duration) {
 	if !t.started {
-		t.started, t.ripe = true, after
+		t.started = true
 		t.Reset(after)
 	}
 }
@@ -125,7 +108,7 @@ func (t *epochTimer) start(after time.Duration) {
 func (t *epochTimer) fired() {
 	t.age++
 	if t.interval == 0 && t.age == ripe {
-		t.Reset(demandAgeMax - t.ripe)
+		t.Reset(demandAgeMax - t.ageMin)
 	}
 }
 

@@ -81,30 +81,6 @@ func TestDemand(t *testing.T) {
 	})
 }
 
-// TestDemandOfEpochsThatTakeLong: the longer an epoch took from its end until it was committed, the
-// older is the first record of a later one at least, within bounds.
-func TestDemandOfEpochsThatTakeLong(t *testing.T) {
-	onDemand(t, false, func(d demanded) {
-		epoch := int64(0)
-		for _, c := range []struct{ took, age time.Duration }{
-			{time.Millisecond, demandAgeMin}, {15 * time.Millisecond, 30 * time.Millisecond}, {time.Second, demandAgeBusy}, {0, demandAgeMin},
-		} {
-			d.results <- someRecords(1)
-			d.want(demandAgeMin, 1)
-			d.want(c.took)
-			epoch++
-			d.pace.epochCommitted(epoch)
-			d.want(time.Minute)
-			d.results <- someRecords(2)
-			d.want(c.age - 1)
-			d.want(1, 2)
-			epoch++
-			d.pace.epochCommitted(epoch)
-			d.want(time.Minute)
-		}
-	})
-}
-
 // TestDemandOfSlowSinks: while a commit takes long, one epoch ends after a second, to be prepared;
 // no other does before that commit is done, however old it is, but for one that is full.
 func TestDemandOfSlowSinks(t *testing.T) {

@@ -97,9 +97,7 @@ func (s *splitter) endIfOver(ctx context.Context) error {
 	if s.pace.begun.Load() == s.epoch() {
 		s.timer.begun()
 	}
-	committed := s.pace.committed.Load()
-	s.timer.committed(committed)
-	if !s.timer.over(committed) {
+	if !s.timer.over(s.pace.committed.Load()) {
 		return nil
 	}
 	return s.endEpoch(ctx)
@@ -136,7 +134,6 @@ func (s *splitter) begin() {
 	s.open, s.movedAt = barrier{cursors: map[string]map[string][]byte{}}, time.Time{}
 	s.number++
 	s.timer.open(s.epoch())
-	s.timer.committed(s.pace.committed.Load())
 	s.wanted.Stop()
 	s.wantedAt = time.Time{}
 }
