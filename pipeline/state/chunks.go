@@ -34,6 +34,8 @@ const (
 	// offsetBits are enough for 8 GiB of a key group, 1 TiB of a keyspace.
 	offsetBits = 33
 	chunksMax  = 1 << (offsetBits - chunkBits)
+
+	offsetBytes = 8
 )
 
 // add copies an entry and returns where it is; a nil value = there is none.

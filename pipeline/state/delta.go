@@ -16,7 +16,8 @@ type Delta struct {
 	numbers []int        // of the key groups that were used, ascending
 	groups  []groupDelta // what was written to each of them
 	bytes   int
-	cold    bool // hardly any of it will be looked up
+	held    int64 // bytes of memory that it takes until it is saved, but for what the cache has
+	cold    bool  // hardly any of it will be looked up
 	saved   atomic.Bool
 }
 
@@ -41,6 +42,9 @@ type groupDelta struct {
 	mu       sync.Mutex // while the key group reads it, it is not released
 	released bool       // the database has it; there are no values any longer
 }
+
+// held returns the bytes of memory that are only the delta's.
+func (d *groupDelta) held() int64 { return d.uncached.held + int64(cap(d.writes))*offsetBytes }
 
 // release releases the values. Uncached ones are nobody else's: memory for the next ones.
 func (d *groupDelta) release() {
@@ -116,6 +120,7 @@ func (k *Keyspace) endTake(d *Delta) {
 	for i, n := range d.numbers {
 		g := k.groups[n]
 		d.bytes += d.groups[i].bytes
+		d.held += d.groups[i].held()
 		k.hits += float64(g.hits)
 		g.hits, g.used = 0, false
 		k.count(g)
@@ -125,6 +130,16 @@ func (k *Keyspace) endTake(d *Delta) {
 		k.unsaved = k.unsaved[1:]
 	}
 	k.unsaved = append(k.unsaved, d)
+}
+
+// unsavedBytes returns the bytes of memory that deltas take which are yet to be saved.
+func (k *Keyspace) unsavedBytes() (n int64) {
+	for _, d := range k.unsaved {
+		if !d.saved.Load() {
+			n += d.held
+		}
+	}
+	return n
 }
 
 // forget drops the oldest delta of the keyspace, which is saved.

@@ -55,11 +55,12 @@ func (k *Keyspace) load(bound int64) error {
 	return errors.Join(it.Error(), it.Close())
 }
 
-// Size returns the bytes of memory that the keyspaces take, as of the last Take.
+// Size returns the bytes of memory that the keyspaces take, as of the last Take, with what is yet to
+// be saved.
 func (ks *Keyspaces) Size() int64 {
 	n := ks.runs.size()
 	for _, k := range ks.All {
-		n += k.sizes.all()
+		n += k.sizes.all() + k.unsavedBytes()
 	}
 	return n
 }
@@ -95,6 +96,8 @@ func (ks *Keyspaces) Take(r pipeline.Runner) ([]*Delta, error) {
 }
 
 // Bound keeps memory within its bound. It is called between epochs, after Take.
+//
+// What waits for its save takes part of it: that of large epochs is as much as is kept of all before.
 //
 // What nobody looks up goes first, and then what was overwritten. Then the keyspace that got the fewest hits for the memory it
 // takes gives way, so keys that come only once, as those of an export do, make room for those
