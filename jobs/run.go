@@ -31,9 +31,9 @@ const (
 	// workBytes is what epochs in flight, decoders and encoders take besides the state.
 	workBytes = 230 << 20
 	// statefulBytes is what an epoch takes more if there are stateful transforms: the rows
-	// that it changes, in the transforms and from the state. With 200 MiB less, the collector
-	// takes most of the CPU.
-	statefulBytes = 528 << 20
+	// that it changes, in the transforms and from the state. With 100 MiB less, the collector
+	// runs twice as often.
+	statefulBytes = 340 << 20
 )
 
 const acceptGapHelp = "A source whose records were gone before they were read, a shard that kept them for a day while the pipeline was down for two,\n" +

@@ -50,7 +50,7 @@ func newReading(root *Node, mistakes []*Mistake, opts Options) parseState {
 // Epoch says when an epoch ends.
 type Epoch struct {
 	Interval      Interval `yaml:"interval" default:"auto" min:"1ms" change:"free" desc:"The longest time that an epoch reads. auto = an epoch ends as soon as the one before is committed, when its first record is 20ms old, and after 1s in any case; where all sources are bounded, only at max_records or max_bytes."`
-	MaxRecords    int64    `yaml:"max_records" default:"200000" min:"1" change:"free" desc:"The most records of input in an epoch."`
+	MaxRecords    int64    `yaml:"max_records" default:"125000" min:"1" change:"free" desc:"The most records of input in an epoch."`
 	MaxBytes      Bytes    `yaml:"max_bytes" default:"128MiB" min:"1" change:"free" desc:"The most bytes of input in an epoch; a longer record is an epoch of its own."`
 	CommitTimeout Duration `yaml:"commit_timeout" default:"10m" min:"1s" change:"free" desc:"How long the commit of a saved epoch is tried before the run ends; the epoch is committed at the next start. Left out, a commit to Redshift, which is maintained for half an hour at times, is tried for 45m. Any other call to a sink, a source or a disk may get no further for as long."`
 }

@@ -102,7 +102,7 @@ func TestDefaults(t *testing.T) {
 	f := load(t, minimal, Options{})
 	got := []any{f.Name, f.Epoch, f.State, f.DeadLetters, f.HTTP}
 	want := []any{
-		"shop", Epoch{Interval: Auto, MaxRecords: 200_000, MaxBytes: 128 << 20, CommitTimeout: 600e9}, State{"./data/state/shop", 256 << 20, 8 * 24 * 3600e9},
+		"shop", Epoch{Interval: Auto, MaxRecords: 125_000, MaxBytes: 128 << 20, CommitTimeout: 600e9}, State{"./data/state/shop", 256 << 20, 8 * 24 * 3600e9},
 		DeadLetters{"./data/dead-letters/shop", 0.01, 30 * 24 * 3600e9, nil}, HTTP{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -173,7 +173,7 @@ func TestSchemaDescribesFields(t *testing.T) {
 	}
 	for _, want := range []string{
 		`"$schema": "https://json-schema.org/draft/2020-12/schema"`, `"description": "Where the files are."`, `"const": "parquet"`,
-		`"default": "128MiB"`, `"default": 200000`, `"default": 0.01`, `"description": "Writes a DuckDB file."`,
+		`"default": "128MiB"`, `"default": 125000`, `"default": 0.01`, `"description": "Writes a DuckDB file."`,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("no %s in the schema", want)
