@@ -49,11 +49,11 @@ func newTarget(t testing.TB, schema string) *target {
 func (d *target) New(name string, f *conformance.Faults) (pipeline.Sink, error) {
 	// Every other process writes files, however few rows there are: what one has spooled is
 	// committed by another.
-	sparedMax := 0
+	spared := sparedMax
 	if d.made.Add(1)%2 == 0 {
-		sparedMax = 1
+		spared = 1
 	}
-	s, err := newSink(name, Config{DSN: d.dsn, Schema: d.schema}, sparedMax)
+	s, err := newSink(name, Config{DSN: d.dsn, Schema: d.schema}, spared)
 	if err != nil {
 		return nil, err
 	}

@@ -47,14 +47,16 @@ func benchEpochs(b *testing.B, rows int) {
 	found := look.ExecParams(b.Context(), "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()", nil, nil, nil, nil).Read()
 	must(b, found.Err)
 	backend := string(found.Rows[0][0])
-	var wall, client float64
+	var spool, wall, client float64
 	before := processSeconds(b, backend)
 	for b.Loop() {
 		var all []*pipeline.Rows
 		for i, share := range []int{rows * 3 / 100, rows * 7 / 100, rows * 9 / 10} {
 			all = append(all, tables[i].next(share)...)
 		}
+		start := time.Now()
 		h.Prepare(all...)
+		spool += time.Since(start).Seconds()
 		start, used := time.Now(), cpuSeconds(b)
 		must(b, h.Sink.Commit(b.Context(), h.Pending))
 		wall += time.Since(start).Seconds()
@@ -62,6 +64,7 @@ func benchEpochs(b *testing.B, rows int) {
 		h.Done()
 	}
 	n := float64(b.N)
+	b.ReportMetric(spool/n*1e3, "spool-ms/epoch")
 	b.ReportMetric(wall/n*1e3, "ms/epoch")
 	b.ReportMetric((processSeconds(b, backend)-before)/n*1e3, "server-cpu-ms/epoch")
 	b.ReportMetric(client/n*1e3, "client-cpu-ms/epoch")

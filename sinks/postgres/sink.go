@@ -17,10 +17,10 @@ var _ pipeline.Sink = (*Sink)(nil)
 
 // New returns a sink. The error joins all mistakes of the configuration; none of
 // them shows the DSN.
-func New(name string, cfg Config) (*Sink, error) { return newSink(name, cfg, 0) }
+func New(name string, cfg Config) (*Sink, error) { return newSink(name, cfg, sparedMax) }
 
-// newSink is New with another bound of what goes without files; 0 = the usual one.
-func newSink(name string, cfg Config, sparedMax int) (*Sink, error) {
+// newSink is New with another bound of what goes without files.
+func newSink(name string, cfg Config, spared int) (*Sink, error) {
 	if cfg.Schema == "" {
 		cfg.Schema = "public"
 	}
@@ -29,7 +29,7 @@ func newSink(name string, cfg Config, sparedMax int) (*Sink, error) {
 		return nil, err
 	}
 	s := &Sink{db: newDatabase(cfg.Schema, server), stripNUL: cfg.NUL == "strip"}
-	c := warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db, NewWriter: newWriter, Spares: true, SparedMax: sparedMax,
+	c := warehouse.Config{Name: name, Schema: cfg.Schema, Dialect: dialect, Database: s.db, NewWriter: newWriter, Spares: true, SparedMax: spared,
 		Validate: func(rows *pipeline.Rows) error { return validate(rows, s.stripNUL) }}
 	if s.stripNUL {
 		c.Adapt = func(rows *pipeline.Rows) (*pipeline.Rows, func()) { return values.AdaptTexts(rows, values.StripNULs) }

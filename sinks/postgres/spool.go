@@ -15,12 +15,18 @@ import (
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
-// flushBytes is how much of a file waits in memory before it is written.
-const flushBytes = 256 << 10
+const (
+	// insertedMax and changedMax are how much of a file waits in memory before it is written: of rows to
+	// insert, and of others. Up to there a batch takes less than COPY, and than stages.
+	insertedMax = 256 << 10
+	changedMax  = 1 << 20
+	// sparedMax is how much of an epoch is spared.
+	sparedMax = 2 << 20
+)
 
 // writer writes one table's rows to a file for each operation, as COPY takes
-// them. A file is made when there is more for it than flushBytes, or when the
-// writer is closed.
+// them. A file is made when more waits for it than may, or when the writer is
+// closed.
 type writer struct {
 	dir     string
 	name    string // how its files' names begin
@@ -59,15 +65,15 @@ func (w *writer) Write(rows *pipeline.Rows) error {
 // part returns the file of an operation's rows, and what they have: the key is
 // all that a delete needs.
 func (w *writer) part(op pipeline.Op) (*file, []cell) {
-	i, end, cells := 0, warehouse.InsertPart, w.cells
+	i, end, cells, most := 0, warehouse.InsertPart, w.cells, insertedMax
 	switch op {
 	case pipeline.OpUpdate:
-		i, end = 1, warehouse.UpdatePart
+		i, end, most = 1, warehouse.UpdatePart, changedMax
 	case pipeline.OpDelete:
-		i, end, cells = 2, warehouse.DeletePart, w.keys
+		i, end, cells, most = 2, warehouse.DeletePart, w.keys, changedMax
 	}
 	if w.files[i] == nil {
-		w.files[i] = newFile(w.dir, w.name+end)
+		w.files[i] = &file{dir: w.dir, name: w.name + end, most: most, buf: slices.Clone(copyHeader)}
 	}
 	return w.files[i], cells
 }
@@ -113,10 +119,7 @@ type file struct {
 	dir, name string
 	to        *os.File // nil = it is not made yet
 	buf       []byte
-}
-
-func newFile(dir, name string) *file {
-	return &file{dir: dir, name: name, buf: slices.Clone(copyHeader)}
+	most      int // of bytes that wait in buf
 }
 
 // add adds a row.
@@ -125,7 +128,7 @@ func (f *file) add(cells []cell, row int) error {
 	for _, value := range cells {
 		f.buf = value(f.buf, row)
 	}
-	if len(f.buf) < flushBytes {
+	if len(f.buf) < f.most {
 		return nil
 	}
 	return f.flush()
