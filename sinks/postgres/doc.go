@@ -7,7 +7,9 @@
 // advisory lock on the token, copies deleted keys and updated rows into temporary
 // tables and applies each with one statement, and copies inserted rows straight into
 // their table. An epoch of few rows makes no files and no temporary tables: its rows are
-// the parameters, an array a column, of statements that are sent in one request (batch).
+// the parameters, an array a column, of statements that are sent in one request (batch), from
+// BEGIN to the update of the token; only COMMIT is another one, since it is not cancelled, and
+// what the statements did is looked at before it.
 //
 // Tables have the pipeline's key as their primary key: updates and deletes find
 // their rows by it, and a row that somebody else has put in is refused. Columns
