@@ -26,6 +26,8 @@ var transientReasons = map[string]string{
 	"55P03": "lock",       // lock_timeout
 	"25006": "read_only",  // a standby: the primary has moved
 	"25P03": "connection", // idle_in_transaction_session_timeout
+	"26000": "connection", // a statement that was prepared is not there: it is another session,
+	"42P05": "connection", // or one is there of that name
 	"58000": "server",     // system error
 	"58030": "server",     // I/O error
 	"XX000": "",           // internal errors are not
