@@ -45,9 +45,16 @@ func longUvarint(b []byte) (v uint64, n int) { return binary.Uvarint(b) }
 
 // Bytes reads what AppendBytes wrote.
 func (c *Cursor) Bytes() []byte {
-	n := int(c.Uvarint())
-	v := c.B[:n:n]
-	c.B = c.B[n:]
+	from, n := 1, 0
+	if len(c.B) > 0 && c.B[0] < 0x80 { // as usual; uvarint is too long for the compiler to inline
+		n = int(c.B[0])
+	} else {
+		long, w := longUvarint(c.B)
+		from, n = w, int(long)
+	}
+	end := from + n
+	v := c.B[from:end:end]
+	c.B = c.B[end:]
 	return v
 }
 

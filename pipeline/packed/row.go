@@ -149,8 +149,14 @@ func Value(b []byte, widths []int, column int) []byte {
 		return nil
 	}
 	for c, width := range widths[:column] {
-		if bitmap[c/8]&(1<<(c%8)) == 0 {
-			at += valueBytes(b[at:], width)
+		switch {
+		case bitmap[c/8]&(1<<(c%8)) != 0:
+		case width > 0:
+			at += width
+		case b[at] < 0x80:
+			at += 1 + int(b[at])
+		default:
+			at += longValueBytes(b[at:])
 		}
 	}
 	end := at + valueBytes(b[at:], widths[column])
@@ -167,18 +173,31 @@ func SplitRow(values [][]byte, b []byte, widths []int) [][]byte {
 			values = append(values, nil)
 			continue
 		}
-		end := at + valueBytes(b[at:], width)
+		end := at + width
+		switch {
+		case width > 0:
+		case b[at] < 0x80:
+			end = at + 1 + int(b[at])
+		default:
+			end = at + longValueBytes(b[at:])
+		}
 		values = append(values, b[at:end:end])
 		at = end
 	}
 	return values
 }
 
-// valueBytes returns the length of the value at the start of b; width is that of its type.
+// valueBytes returns the length of the value at the start of b; width is that of its type. Long
+// loops have it written out, since the compiler does not inline its call.
 func valueBytes(b []byte, width int) int {
 	if width > 0 {
 		return width
 	}
+	return longValueBytes(b)
+}
+
+// longValueBytes is valueBytes for a value of any length, whose type has none.
+func longValueBytes(b []byte) int {
 	size, w := uvarint(b)
 	return w + int(size)
 }
