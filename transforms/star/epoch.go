@@ -341,3 +341,11 @@ func (x *epoch) emit(emit func(*pipeline.Rows) error) (err error) {
 	}
 	return err
 }
+
+// reset empties the parts.
+func (x *epoch) reset() error {
+	return x.options.Runner.Run("star reset", len(x.parts), func(i int) error {
+		x.parts[i].reset()
+		return nil
+	})
+}

@@ -154,8 +154,8 @@ func (s *operator) Finish(e pipeline.EpochInfo, emit func(*pipeline.Rows) error)
 		return err
 	}
 	s.reportCounts(x.parts)
-	for _, p := range x.parts {
-		p.reset()
+	if err := x.reset(); err != nil {
+		return err
 	}
 	s.scratches.reset()
 	s.logs, s.settled = emptied(s.logs), emptied(s.settled)

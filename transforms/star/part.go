@@ -65,7 +65,7 @@ func (p *part) free(x *exchange.Exchange, part int) { x.Free(part, &p.members.wo
 // it took.
 func (p *part) reset() {
 	m := &p.members
-	m.changes, m.encoded, m.pages, m.requests = emptied(m.changes), emptied(m.encoded), emptied(m.pages), emptied(m.requests)
+	m.changes, m.encoded, m.pages, m.requests = truncated(m.changes), truncated(m.encoded), emptied(m.pages), truncated(m.requests)
 	clear(m.added)
 	clear(m.inferred)
 	t := &p.tracked
@@ -76,8 +76,8 @@ func (p *part) reset() {
 	l.entries, l.loaded, l.changes = emptied(l.entries), 0, emptied(l.changes)
 	l.dirty, l.picked = emptied(l.dirty), emptied(l.picked)
 	f := &p.facts
-	f.entries, f.lookups, f.members = emptied(f.entries), emptied(f.lookups), emptied(f.members)
-	f.counted, f.rows, f.wanted = emptied(f.counted), emptied(f.rows), emptied(f.wanted)
+	f.entries, f.lookups, f.members = emptied(f.entries), truncated(f.lookups), truncated(f.members)
+	f.counted, f.rows, f.wanted = truncated(f.counted), emptied(f.rows), truncated(f.wanted)
 	f.versions.reset()
 	f.deferred = 0
 	f.keyCache.endEpoch()
@@ -90,10 +90,15 @@ const usualElements = 1 << 10
 // emptied returns a slice for the next epoch: the memory of this one, unless it has much more
 // than this one needed.
 func emptied[T any](s []T) []T {
+	clear(s)
+	return truncated(s)
+}
+
+// truncated is emptied for elements without pointers: nothing is kept alive by them.
+func truncated[T any](s []T) []T {
 	if cap(s) > 4*max(len(s), usualElements) {
 		return nil
 	}
-	clear(s)
 	return s[:0]
 }
 
