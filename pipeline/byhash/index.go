@@ -24,6 +24,9 @@ type indexEntry struct {
 
 const slotsMin = 256
 
+// slotsOfPage is the number of slots in a page of memory.
+const slotsOfPage = 4 << 10 / 8
+
 // Prefetch reads the memory of some keys in one go, for the Gets and Adds that follow, so
 // that the waits for it overlap.
 func (x *Index) Prefetch(keys []pipeline.Hash) {
@@ -94,6 +97,9 @@ func (x *Index) find(key pipeline.Hash) (*slot, *indexEntry) {
 
 func (x *Index) grow() {
 	x.slots = make([]slot, max(slotsMin, 2*len(x.slots)))
+	for i := 0; i < len(x.slots); i += slotsOfPage {
+		x.slots[i] = 0 // memory that is read before it is written costs two faults
+	}
 	mask := uint64(len(x.slots) - 1)
 	for n := range x.entries {
 		key := x.entries[n].key
