@@ -33,7 +33,7 @@ const (
 	// statefulBytes is what an epoch takes more if there are stateful transforms: the rows
 	// that it changes, in the transforms and from the state. With 100 MiB less, the collector
 	// runs twice as often.
-	statefulBytes = 340 << 20
+	statefulBytes = 288 << 20
 )
 
 const acceptGapHelp = "A source whose records were gone before they were read, a shard that kept them for a day while the pipeline was down for two,\n" +

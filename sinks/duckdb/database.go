@@ -134,6 +134,8 @@ func (d *database) connect(ctx context.Context, dsn string) error {
 		fmt.Sprintf("SET memory_limit = '%dB'", d.memory),
 		fmt.Sprintf("SET threads = %d", d.threads),
 		"SET preserve_insertion_order = false",
+		// What a commit frees goes back to the system while the next epoch is read.
+		"SET allocator_background_threads = true",
 		// A checkpoint compresses all that came since the one before, and what comes in larger pieces
 		// is compressed once: a log of 16 MB, as DuckDB has it, costs a fourth more.
 		"SET checkpoint_threshold = '64MB'",
