@@ -49,16 +49,23 @@ func TestArrays(t *testing.T) {
 	}
 }
 
-// TestSmallEpochMakesNoFile: an epoch of a few rows makes no file, one of many does, and both
-// are in the table. What changes rows that it does not find is an error, whichever statement
-// of the request it is.
-func TestSmallEpochMakesNoFile(t *testing.T) {
-	orders := conformance.Orders(t)
+// openOrders opens a sink of the table of orders in a schema of its own.
+func openOrders(t *testing.T, orders *pipeline.Table) (*target, *pipelinetest.SinkDriver, *Sink) {
+	t.Helper()
 	d := newTarget(t, pgtest.Schema())
 	h := pipelinetest.NewSinkDriver(t, "p", orders)
 	sink, err := New("warehouse", Config{DSN: d.dsn, Schema: d.schema})
 	h.Must(err)
 	h.Must(h.Open(sink))
+	return d, h, sink
+}
+
+// TestSmallEpochMakesNoFile: an epoch of a few rows makes no file, one of many does, and both
+// are in the table. What changes rows that it does not find is an error, whichever statement
+// of the request it is.
+func TestSmallEpochMakesNoFile(t *testing.T) {
+	orders := conformance.Orders(t)
+	d, h, sink := openOrders(t, orders)
 	put := func(op pipeline.Op, from, to int64, text string) *pipeline.Committable {
 		rows := make([]conformance.Row, 0, to-from)
 		for id := from; id < to; id++ {
@@ -136,11 +143,7 @@ func TestTableWithoutIndex(t *testing.T) {
 // another's, whether the commit before has succeeded or not.
 func TestPublishedTwice(t *testing.T) {
 	orders := conformance.Orders(t)
-	d := newTarget(t, pgtest.Schema())
-	h := pipelinetest.NewSinkDriver(t, "p", orders)
-	sink, err := New("warehouse", Config{DSN: d.dsn, Schema: d.schema})
-	h.Must(err)
-	h.Must(h.Open(sink))
+	d, h, sink := openOrders(t, orders)
 	for id := range int64(3) {
 		h.Prepare(conformance.Rows(orders, []conformance.Row{{Op: pipeline.OpInsert, ID: id, Text: "a"}}))
 		for range 3 {
@@ -172,11 +175,7 @@ func TestPublishedTwice(t *testing.T) {
 // error that says so.
 func TestSpooledRowsThatAreDamaged(t *testing.T) {
 	orders := conformance.Orders(t)
-	d := newTarget(t, pgtest.Schema())
-	h := pipelinetest.NewSinkDriver(t, "p", orders)
-	sink, err := New("warehouse", Config{DSN: d.dsn, Schema: d.schema})
-	h.Must(err)
-	h.Must(h.Open(sink))
+	_, h, sink := openOrders(t, orders)
 	c := h.Prepare(conformance.Rows(orders, []conformance.Row{{Op: pipeline.OpInsert, ID: 1, Text: "a"}}))
 	whole := c.Spooled
 	for n := range len(whole) {
