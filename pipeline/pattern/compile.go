@@ -25,7 +25,7 @@ func Compile(v any) (*Pattern, error) {
 	if len(c.mistakes) > 0 {
 		return nil, errors.Join(c.mistakes...)
 	}
-	return &Pattern{root: root, paths: c.paths, lists: c.relative}, nil
+	return &Pattern{root: root, paths: c.paths, lists: c.relative, text: flow(v)}, nil
 }
 
 type compiler struct {

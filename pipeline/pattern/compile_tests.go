@@ -104,7 +104,7 @@ func flow(v any) string {
 	case map[string]any:
 		var entries []string
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			entries = append(entries, name+": "+flow(v[name]))
+			entries = append(entries, flowName(name)+": "+flow(v[name]))
 		}
 		return "{" + strings.Join(entries, ", ") + "}"
 	}

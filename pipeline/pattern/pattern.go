@@ -49,6 +49,7 @@ type Pattern struct {
 	root  *conjunction
 	paths []decode.Path
 	lists [][]decode.Path // what is read of a list's elements, by field.list
+	text  string          // as a pipeline file has it
 }
 
 // conjunction matches if all of its fields and one alternative of each choice do.

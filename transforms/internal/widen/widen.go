@@ -98,6 +98,20 @@ func (l *Layout) checkDrop(drop []string, flags int) (mistakes []error) {
 	return mistakes
 }
 
+// Lineage returns that of Out, all of whose rows are those of In; added has that of the added
+// columns, in order.
+func (l *Layout) Lineage(added []pipeline.ColumnLineage) pipeline.TableLineage {
+	lineage := pipeline.TableLineage{Rows: []pipeline.RowLineage{{Table: l.In}}}
+	for _, from := range l.from {
+		column := pipeline.ColumnLineage{Inputs: []pipeline.LineageInput{{Kind: pipeline.LineageValue, Table: l.In, Column: from}}}
+		if from < 0 {
+			column = added[^from]
+		}
+		lineage.Columns = append(lineage.Columns, column)
+	}
+	return lineage
+}
+
 // Names lists the columns of a table.
 func Names(t *pipeline.Table) []string {
 	names := make([]string, len(t.Columns))
