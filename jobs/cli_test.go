@@ -74,6 +74,11 @@ func TestUsage(t *testing.T) {
 		{"version --output xml", `--output "xml": want text or json`},
 		{"completion fsh", `completion has no shell "fsh": want bash, zsh, fish or powershell`},
 		{"plan " + good + " --format mermade", `did you mean "mermaid"?`},
+		{"plan " + good + " --section ddl,tabels", `--section "tabels": want graph, tables, state, star, ddl, statements or all: did you mean "tables"?`},
+		{"plan " + good + " --section star", "--section star: there is nothing to show of pipeline shop: it has no star"},
+		{"plan " + good + " --section ddl --output json", "--section is about text"},
+		{"plan " + good + " --section ddl --lineage all", "--section and --lineage are two things to show"},
+		{"plan " + good + " --lineage ordr", `did you mean "order"?`},
 		{"schema please", "wants no arguments"},
 		{"--log-level loud version", "want debug, info, warn or error"},
 		{"generate nope", "want one of ecommerce"},
@@ -112,10 +117,11 @@ func TestValidateCommand(t *testing.T) {
 func TestPlanCommand(t *testing.T) {
 	const shop, star, odd, joined = "testdata/good/shop.yaml", "testdata/good/star.yaml", "testdata/good/star_names.yaml", "testdata/good/reference.yaml"
 	for name, args := range map[string][]string{
-		"plan.txt": {shop}, "plan.mermaid": {shop, "--format", "mermaid"}, "plan.json": {shop, "--output", "json"},
-		"plan_star.txt": {star}, "plan_star.mermaid": {star, "--format", "mermaid"}, "plan_star.json": {star, "--output", "json"},
+		"plan.txt": {shop, "--section", "all"}, "plan.mermaid": {shop, "--format", "mermaid"}, "plan.json": {shop, "--output", "json"},
+		"plan_star.txt": {star, "--section", "all"}, "plan_star.mermaid": {star, "--format", "mermaid"}, "plan_star.json": {star, "--output", "json"},
 		"plan_star.er": {star, "--format", "er"}, "plan_names.er": {odd, "--format", "er"},
-		"plan_reference.txt": {joined}, "plan_reference.json": {joined, "--output", "json"},
+		"plan_reference.txt": {joined, "--section", "all"}, "plan_reference.json": {joined, "--output", "json"},
+		"plan_star_summary.txt": {star}, "plan_star_lineage.txt": {star, "--lineage", "fact_order"}, "plan_star_lineage.json": {star, "--lineage", "facts.fact_order.rest", "--output", "json"},
 	} {
 		r := command(append([]string{"plan"}, args...)...)
 		r.want(t, exitFine)
@@ -123,6 +129,10 @@ func TestPlanCommand(t *testing.T) {
 	}
 	r := command("plan", shop, "--format", "er")
 	r.want(t, exitUsage, "pipeline shop has no star; --format mermaid shows its graph")
+	// Sections come in one order, without what is before them in the summary.
+	if two := command("plan", star, "--section", "state,graph"); !strings.HasPrefix(two.out, "Graph\n") || strings.Count(two.out, "\n\nState\n") != 1 {
+		t.Errorf("%+v", two)
+	}
 }
 
 func TestSchemaAndVersionCommands(t *testing.T) {

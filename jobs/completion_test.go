@@ -20,7 +20,7 @@ func TestCompletion(t *testing.T) {
 		{"run", yaml}, {"backfill", yaml}, {"validate", yaml}, {"validate p.yaml", yaml}, {"test p.yaml", yaml}, {"plan", yaml}, {"status", yaml},
 		{"dead-letters list", yaml}, {"dead-letters show", yaml}, {"dead-letters replay", yaml},
 		{"run p.yaml", none}, {"plan p.yaml", none}, {"dead-letters list p.yaml", none},
-		{"plan --output", "text json :4"}, {"plan --format", "text mermaid er :4"}, {"version --output", "text json :4"},
+		{"plan --output", "text json :4"}, {"plan --format", "text mermaid er :4"}, {"plan --section", "graph tables state star ddl statements all :4"}, {"version --output", "text json :4"},
 		{"--log-level", "debug info warn error :4"},
 		{"dead-letters list --status", "open waiting replayed outdated :4"},
 		{"dead-letters list --reason", "bad_record bad_value null_key duplicate_key unmatched too_late future too_large refused"},

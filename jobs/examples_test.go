@@ -76,7 +76,7 @@ func TestInsurance(t *testing.T) {
 // wantStateless looks for keyed state in a pipeline's folder.
 func wantStateless(t *testing.T, dir, name string) {
 	t.Helper()
-	plan := fine(t, dir, "plan", name+".yaml").out
+	plan := fine(t, dir, "plan", name+".yaml", "--section", "state").out
 	if strings.Contains(plan, "keeps state") || !strings.Contains(plan, "no state") {
 		t.Errorf("plan:\n%s", plan)
 	}

@@ -64,7 +64,7 @@ func TestReferencesOfServices(t *testing.T) {
 	dir := salesWithCountries(t, 5000)
 	fromServices(t, dir, "http://127.0.0.1:1", "postgres://nobody@127.0.0.1:1/none")
 	fine(t, dir, "validate", "reference.yaml")
-	if out := fine(t, dir, "plan", "reference.yaml").out; !strings.Contains(out, "DynamoDB table countries") || !strings.Contains(out, "query of 127.0.0.1:1/none") {
+	if out := fine(t, dir, "plan", "reference.yaml", "--section", "tables").out; !strings.Contains(out, "DynamoDB table countries") || !strings.Contains(out, "query of 127.0.0.1:1/none") {
 		t.Errorf("plan has not both references:\n%s", out)
 	}
 	write(t, filepath.Join(dir, "reference_test.yaml"), []byte(`tests:

@@ -8,39 +8,23 @@ import (
 )
 
 // Flowchart writes the nodes and edges as a Mermaid flowchart. Thick arrows are edges that keep
-// state.
+// state; many tables of one edge are counted.
 func (p *Plan) Flowchart(w io.Writer) error {
 	b := &strings.Builder{}
 	b.WriteString("flowchart LR\n")
-	shapes := map[string][2]string{"source": {"([", "])"}, "transform": {"[", "]"}, "sink": {"[(", ")]"}}
+	shapes := map[string][2]string{sectionSource: {"([", "])"}, sectionTransform: {"[", "]"}, sectionSink: {"[(", ")]"}}
 	for _, n := range p.Nodes {
 		fmt.Fprintf(b, "  %s%s\"%s: %s\"%s\n", mermaidID(n.Name), shapes[n.Section][0], n.Name, n.Type, shapes[n.Section][1])
 	}
-	type pair struct {
-		from, to string
-		state    bool
-	}
-	labels := map[pair][]string{}
-	var order []pair
-	for _, e := range p.Edges {
-		k := pair{e.From, e.To, e.State}
-		if _, seen := labels[k]; !seen {
-			order = append(order, k)
+	for _, e := range p.bundles(func(a, b *planEdge) bool { return a.State == b.State }) {
+		label, arrow := "changes", "-->"
+		if len(e.tables) > 0 {
+			label = p.tableList(&e)
 		}
-		if e.Table != "" {
-			if !slices.Contains(labels[k], e.Table) { // it may be read in several ways
-				labels[k] = append(labels[k], e.Table)
-			}
-		} else {
-			labels[k] = append(labels[k], "changes")
-		}
-	}
-	for _, k := range order {
-		arrow := "-->"
-		if k.state {
+		if e.State {
 			arrow = "==>" // thick: this edge keeps state
 		}
-		fmt.Fprintf(b, "  %s %s|%s| %s\n", mermaidID(k.from), arrow, mermaidText(strings.Join(labels[k], ", ")), mermaidID(k.to))
+		fmt.Fprintf(b, "  %s %s|%s| %s\n", mermaidID(e.From), arrow, mermaidText(label), mermaidID(e.To))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

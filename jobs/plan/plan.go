@@ -2,12 +2,9 @@ package plan
 
 import (
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
-	"github.com/starlift-etl/starlift/jobs/terminal"
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/graph"
 	"github.com/starlift-etl/starlift/pipeline/spec"
@@ -26,7 +23,8 @@ type Plan struct {
 	DDL        []planSQL            `json:"ddl"`
 	Loads      []planSQL            `json:"loads,omitempty"`    // the statements of a flush, of warehouses that load files
 	Warnings   []*spec.Mistake      `json:"warnings,omitempty"` // of what is most likely not meant
-	Comparison *assembly.Comparison `json:"state,omitempty"`    // against the state folder; nil = there is none
+	Lineage    *Lineage             `json:"lineage"`
+	Comparison *assembly.Comparison `json:"state,omitempty"` // against the state folder; nil = there is none
 }
 
 // planEpochs says when epochs end.
@@ -97,13 +95,13 @@ func New(a *assembly.Pipeline) *Plan {
 		Epochs: planEpochs{epoch.Interval.String(), epoch.MaxRecords, int64(epoch.MaxBytes), a.Config.Bounded},
 	}
 	for _, e := range a.File.Sources {
-		p.Nodes = append(p.Nodes, planNode{e.Name, "source", e.Value.Type})
+		p.Nodes = append(p.Nodes, planNode{e.Name, sectionSource, e.Value.Type})
 	}
 	for _, e := range a.File.Transforms {
-		p.Nodes = append(p.Nodes, planNode{e.Name, "transform", e.Value.Type})
+		p.Nodes = append(p.Nodes, planNode{e.Name, sectionTransform, e.Value.Type})
 	}
 	for _, e := range a.File.Sinks {
-		p.Nodes = append(p.Nodes, planNode{e.Name, "sink", e.Value.Type})
+		p.Nodes = append(p.Nodes, planNode{e.Name, sectionSink, e.Value.Type})
 	}
 	for _, o := range a.Config.Outputs() {
 		p.Tables = append(p.Tables, newPlanTable(o.Node, o.Table))
@@ -138,6 +136,7 @@ func New(a *assembly.Pipeline) *Plan {
 	for i := range p.Edges { // Why has paths of references and expressions, which may hold secrets
 		p.Edges[i].Why = a.File.Redact(p.Edges[i].Why)
 	}
+	p.Lineage = newLineage(&a.Config.Nodes, a.File.Redact)
 	for i := range p.References {
 		p.References[i].Source = a.File.Redact(p.References[i].Source)
 	}
@@ -168,74 +167,16 @@ func newPlanTable(node string, t *pipeline.Table) planTable {
 	return pt
 }
 
-// Text writes the description for people.
-func (p *Plan) Text(w io.Writer) error {
-	b := &strings.Builder{}
+// heading writes the pipeline's name, when epochs end and, where there is a state, what it
+// takes of the changes since it was built.
+func (p *Plan) heading(b *strings.Builder) error {
 	fmt.Fprintf(b, "pipeline %s\n%s\n\n", p.Pipeline, p.Epochs.text())
-	if p.Comparison != nil {
-		if err := p.Comparison.Text(b); err != nil {
-			return err
-		}
-		b.WriteByte('\n')
+	if p.Comparison == nil {
+		return nil
 	}
-	b.WriteString("Graph\n")
-	for _, e := range p.Edges {
-		from := e.From
-		if e.Table != "" {
-			from += "." + e.Table
-		}
-		fmt.Fprintf(b, "  %s → %s (%s)\n", from, e.To, e.Kind)
+	if err := p.Comparison.Text(b); err != nil {
+		return err
 	}
-	b.WriteString("\nTables\n")
-	for _, t := range p.Tables {
-		key := "append only"
-		if len(t.Key) > 0 {
-			key = "key " + strings.Join(t.Key, ", ")
-		}
-		fmt.Fprintf(b, "  %s.%s (%s)\n", t.Node, t.Name, key)
-		widest := 24
-		for _, c := range t.Columns {
-			widest = max(widest, terminal.Width(c.Name))
-		}
-		for _, c := range t.Columns {
-			masked := ""
-			if c.Mask {
-				masked = ", masked"
-			}
-			fmt.Fprintf(b, "    %s %s%s\n", terminal.Pad(c.Name, widest), c.Type, masked)
-		}
-	}
-	p.references(b)
-	b.WriteString("\nState\n")
-	p.state(b)
-	if p.ER != "" {
-		fmt.Fprintf(b, "\nStar (a Mermaid diagram)\n%s", p.ER)
-	}
-	for _, d := range p.DDL {
-		fmt.Fprintf(b, "\nDDL of %s\n%s\n", d.Sink, strings.TrimRight(d.SQL, "\n"))
-	}
-	for _, l := range p.Loads {
-		fmt.Fprintf(b, "\nA flush of %s that has rows for every table\n%s\n", l.Sink, strings.TrimRight(l.SQL, "\n"))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// state writes once for each table and kind of edge whether it keeps state, and why.
-func (p *Plan) state(b *strings.Builder) {
-	var written []string
-	for _, e := range p.Edges {
-		if e.Table == "" {
-			continue
-		}
-		keeps := "no state"
-		if e.State {
-			keeps = "keeps state"
-		}
-		line := fmt.Sprintf("  %s.%s → %s: %s; %s\n", e.From, e.Table, e.To, keeps, e.Why)
-		if !slices.Contains(written, line) {
-			written = append(written, line)
-			b.WriteString(line)
-		}
-	}
+	b.WriteByte('\n')
+	return nil
 }
