@@ -261,12 +261,20 @@ func (l *Lineage) tablesBehind(tables []tableName, columns bool) (all []tableNam
 				tables = append(tables, *from.Table)
 			}
 		}
-		for i := range l.Columns {
-			if c := &l.Columns[i]; columns && c.tableName == t {
-				for _, in := range c.Inputs {
-					if in.Column != nil {
-						tables = append(tables, in.Column.tableName)
-					}
+		if columns {
+			tables = append(tables, l.tablesOfColumns(t)...)
+		}
+	}
+	return all
+}
+
+// tablesOfColumns returns the tables that columns of a table are made of.
+func (l *Lineage) tablesOfColumns(t tableName) (all []tableName) {
+	for i := range l.Columns {
+		if c := &l.Columns[i]; c.tableName == t {
+			for _, in := range c.Inputs {
+				if in.Column != nil {
+					all = append(all, in.Column.tableName)
 				}
 			}
 		}

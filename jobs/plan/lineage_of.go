@@ -83,13 +83,21 @@ func (p *Plan) isSink(node string) bool {
 	return slices.ContainsFunc(p.Nodes, func(n planNode) bool { return n.Name == node && n.Section == sectionSink })
 }
 
-// furthest leaves out columns of tables that others of them are made of.
+// furthest leaves out columns of tables that others of the tables are made of.
 func (l *Lineage) furthest(columns []columnName) []columnName {
-	return slices.DeleteFunc(slices.Clone(columns), func(c columnName) bool {
-		return slices.ContainsFunc(columns, func(other columnName) bool {
-			return other.tableName != c.tableName && slices.Contains(l.tablesBehind([]tableName{other.tableName}, true), c.tableName)
-		})
-	})
+	var tables []tableName
+	for _, c := range columns {
+		if !slices.Contains(tables, c.tableName) {
+			tables = append(tables, c.tableName)
+		}
+	}
+	behind := map[tableName]bool{}
+	for _, t := range tables {
+		for _, other := range l.tablesBehind([]tableName{t}, true)[1:] {
+			behind[other] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(columns), func(c columnName) bool { return behind[c.tableName] })
 }
 
 // only returns the lineage of some columns: they come first, then all that they are made of.
