@@ -89,6 +89,7 @@ type tracedRows map[string]map[string]map[string]string
 // then are those whose lineage has the attribute, or the filters of the tables in it do; and each
 // attribute that a value is made of changes it.
 func TestLineageIsExact(t *testing.T) {
+	t.Parallel()
 	var items []map[string]any
 	for _, i := range tracedItems {
 		var item map[string]any
