@@ -102,6 +102,25 @@ func TestBadTests(t *testing.T) {
 	command("test", "shop.yaml").want(t, exitUsage, "shop.yaml: there are no tests: write them under tests, or into shop_test.yaml")
 }
 
+// TestExpiredRecords: a record says that time to live removes its item, and only a removal does.
+func TestExpiredRecords(t *testing.T) {
+	t.Chdir(t.TempDir())
+	const pipeline = `name: sessions
+sources: {changes: {type: file, path: changes.ndjson, format: dynamodb_cdc}}
+transforms:
+  items: {type: unnest, inputs: [changes], tables: {session: {key: [id], ttl_deletes: keep, columns: {id: {}}}}}
+sinks: {warehouse: {type: duckdb, inputs: [items], dsn: ./sessions.duckdb}}
+tests:
+  - name: what expires stays
+    inputs: {changes: [{insert: {id: a}}, {insert: {id: b}}, {remove: {id: a}, ttl: true}, {remove: {id: b}, ttl: false}]}
+    expect: {session: [{id: a}]}
+`
+	write(t, "sessions.yaml", []byte(pipeline))
+	command("test", "sessions.yaml").want(t, exitFine, "ok    what expires stays")
+	write(t, "sessions.yaml", []byte(strings.Replace(pipeline, "{insert: {id: b}}", "{insert: {id: b}, ttl: true}", 1)))
+	command("test", "sessions.yaml").want(t, exitUsage, "sessions.yaml:8:66: time to live only removes items: write remove")
+}
+
 func mustGetwd(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
