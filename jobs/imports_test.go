@@ -47,7 +47,7 @@ var composed = map[string][]string{
 // testOnly are the packages that exist for tests, with those below them: what is built into
 // the program imports none of them.
 var testOnly = []string{
-	"jobs/internal/bench", "jobs/internal/expressions", "jobs/internal/oracle", "jobs/internal/roles", "pipeline/awstest", "pipeline/blob/blobtest", "pipeline/pgconn/pgserver", "pipeline/pgconn/pgtest",
+	"jobs/internal/bench", "jobs/internal/cookbook", "jobs/internal/expressions", "jobs/internal/oracle", "jobs/internal/roles", "pipeline/awstest", "pipeline/blob/blobtest", "pipeline/pgconn/pgserver", "pipeline/pgconn/pgtest",
 	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance", "sinks/redshift/redshifttest", "sinks/redshift/standin",
 	"sources/kinesis/kinesistest",
 }
