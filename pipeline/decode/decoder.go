@@ -81,7 +81,7 @@ func (d *Decoder) Decode(rec []byte, r *Record) error {
 		return &Error{Offset: math.MaxUint32, Message: "record is longer than 4 GiB"}
 	}
 	s := &d.s
-	s.b, s.hashing = rec, false
+	s.b, s.hashing, s.starts = rec, false, s.starts[:0]
 	clear(d.newImage.slots)
 	clear(d.oldImage.slots)
 	d.key.reset()

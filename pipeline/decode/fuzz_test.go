@@ -12,7 +12,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 )
 
-var fuzzPaths = paths("a", "b.a", "b", "b[1]", "b[0].a[2]", "a", `"".x`, "abcdefgh", "abcdefghi", "abcdefghj.k", "ü", "s", "n")
+var fuzzPaths = paths("a", "b.a", "b", "b[1]", "b[0].a[2]", "a", `"".x`, "abcdefgh", "abcdefghi", "abcdefghj.k", "ü", "s", "n", "b[-1]", "b[-1].a", "b[-2][-1].b", "a[-1][-1]", "b[-1].a[-1]", "b[0][-3]", "n[-1].b")
 
 // scanImage scans rec as an image on its own.
 func scanImage(d *Decoder, rec []byte) (slots []Value, hash uint64, err error) {

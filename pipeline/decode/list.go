@@ -21,7 +21,7 @@ func (p *Projection) ScanList(rec []byte, v Value, each func(i int, slots []Valu
 		return &Error{Offset: int(v.Start), Message: fmt.Sprintf("a %s where a list is expected", v.Kind)}
 	}
 	l := p.pool.Get().(*listScanner)
-	l.s.b, l.s.slots = rec[:v.End], l.slots
+	l.s.b, l.s.slots, l.s.starts = rec[:v.End], l.slots, l.s.starts[:0]
 	err := l.scan(p, v, each)
 	l.s.b = nil
 	p.pool.Put(l)

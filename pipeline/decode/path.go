@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// PathElement is one element of a Path: a name in a map, or an index in a list.
+// PathElement is one element of a Path: a name in a map, or an index in a list. An
+// index below 0 counts from the end: -1 is the last element.
 type PathElement struct {
 	Name    string
 	Index   int
@@ -42,7 +43,8 @@ func (p Path) String() string {
 // listIndexMax bounds the index of a path: no item holds so many elements.
 const listIndexMax = 1 << 20
 
-// ParsePath reads a document path: names with dots and [n]. A name that
+// ParsePath reads a document path: names with dots and [n], where [-1] is a list's
+// last element. A name that
 // contains one of . [ ] " ` stands in double quotes or backquotes; a quote
 // inside is written twice. Errors give the column, from 1.
 func ParsePath(s string) (Path, error) {
@@ -82,11 +84,28 @@ func parseIndex(s string, i int) (PathElement, int, error) {
 	if !closed {
 		return PathElement{}, 0, pathError(s, i, "[ without ]")
 	}
-	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || n >= listIndexMax {
-		return PathElement{}, 0, pathError(s, i+1, fmt.Sprintf("want an index from 0 to %d in brackets", listIndexMax-1))
+	element := PathElement{IsIndex: true}
+	number, negative := strings.CutPrefix(digits, "-")
+	n, err := strconv.ParseUint(number, 10, 32)
+	if err != nil || n >= listIndexMax || negative && n == 0 {
+		return PathElement{}, 0, pathError(s, i+1, fmt.Sprintf("want an index from 0 to %d in brackets, or from the end of the list, -1 being the last element", listIndexMax-1))
 	}
-	return PathElement{Index: int(n), IsIndex: true}, i + len(digits) + 2, nil
+	if element.Index = int(n); negative {
+		element.Index = -element.Index
+	}
+	return element, i + len(digits) + 2, nil
+}
+
+// ElementOf returns the place in a list of n elements that an index leads to; -1 = none.
+func (e PathElement) ElementOf(n int) int {
+	i := e.Index
+	if i < 0 {
+		i += n
+	}
+	if i < 0 || i >= n {
+		return -1
+	}
+	return i
 }
 
 func parseName(s string, i int) (string, int, error) {

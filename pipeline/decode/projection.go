@@ -24,6 +24,9 @@ type node struct {
 	names []edge // hash table by first word and length; nil = no named children
 	shift uint8
 	items []indexEdge // by index
+	// fromEnd are the children by an index that counts from the end, which is known
+	// when the list has been read.
+	fromEnd []indexEdge
 }
 
 type edge struct {
@@ -101,11 +104,15 @@ func (b *trieBuilder) node(name string) *node {
 // child returns the child of n that element leads to, and makes it if necessary.
 func (b *trieBuilder) child(n *node, element PathElement) *node {
 	if element.IsIndex {
-		at, found := slices.BinarySearchFunc(n.items, element.Index, func(i indexEdge, index int) int { return i.index - index })
-		if !found {
-			n.items = slices.Insert(n.items, at, indexEdge{element.Index, b.node("")})
+		items := &n.items
+		if element.Index < 0 {
+			items = &n.fromEnd
 		}
-		return n.items[at].node
+		at, found := slices.BinarySearchFunc(*items, element.Index, func(i indexEdge, index int) int { return i.index - index })
+		if !found {
+			*items = slices.Insert(*items, at, indexEdge{element.Index, b.node("")})
+		}
+		return (*items)[at].node
 	}
 	for _, e := range b.children[n] {
 		if e.name == element.Name {

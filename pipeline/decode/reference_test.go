@@ -277,10 +277,14 @@ func (t *tree) find(p Path) (*tree, error) {
 	for _, step := range p {
 		switch {
 		case step.IsIndex:
-			if t.kind != List || step.Index >= len(t.members) {
+			at := step.Index
+			if at < 0 {
+				at += len(t.members)
+			}
+			if t.kind != List || at < 0 || at >= len(t.members) {
 				return nil, nil
 			}
-			t = t.members[step.Index]
+			t = t.members[at]
 		default:
 			if t.kind != Map {
 				return nil, nil

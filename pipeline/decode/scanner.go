@@ -21,6 +21,7 @@ type scanner struct {
 	hashing bool    // walks return hashes
 	name    []byte  // scratch: a name without escapes
 	text    []byte  // scratch: a value without escapes
+	starts  []int   // of the elements of lists of which some are wanted by their distance from the end
 	wrapper int     // 1 + offset of the typed value whose chosen alternative is walked; 0 = none
 	unit    int64   // how fine the time is that was read last, in µs
 	offset  int     // of the mistake

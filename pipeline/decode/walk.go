@@ -128,8 +128,11 @@ func (s *scanner) array(i int, n *node, depth int, typed bool) (int, uint64) {
 	if s.peek(i) == ']' {
 		return i + 1, h
 	}
-	items := n.list()
+	items, fromEnd, first := n.list(), n != nil && n.fromEnd != nil, len(s.starts)
 	for index, more := 0, true; more; index++ {
+		if fromEnd {
+			s.starts = append(s.starts, i)
+		}
 		var child *node
 		if len(items) > 0 && items[0].index == index {
 			child, items = items[0].node, items[1:]
@@ -148,7 +151,31 @@ func (s *scanner) array(i int, n *node, depth int, typed bool) (int, uint64) {
 			return -1, 0
 		}
 	}
+	if fromEnd && !s.elementsFromEnd(n.fromEnd, first, depth, typed) {
+		return -1, 0
+	}
 	return i, h
+}
+
+// elementsFromEnd walks again those elements of a list that are wanted by their distance
+// from its end: the elements start at s.starts[first:]. It reports whether they are
+// sound to those who want them.
+func (s *scanner) elementsFromEnd(wanted []indexEdge, first, depth int, typed bool) bool {
+	hashing := s.hashing
+	s.hashing = false
+	end := 0
+	for _, e := range wanted {
+		at := len(s.starts) + e.index
+		switch {
+		case at < first || end < 0:
+		case typed:
+			end, _ = s.typed(s.starts[at], e.node, depth+1)
+		default:
+			end, _ = s.plain(s.starts[at], e.node, depth+1)
+		}
+	}
+	s.starts, s.hashing = s.starts[:first], hashing
+	return end >= 0
 }
 
 const tooDeep = "nested deeper than 64 levels"

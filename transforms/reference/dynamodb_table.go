@@ -62,6 +62,9 @@ func (c *compiler) dynamoDBTable(s *DynamoDBTableConfig) {
 		if err == nil && path[0].IsIndex {
 			err = fmt.Errorf("document path %q: an item is no list: begin with a name", col.Name)
 		}
+		if slices.ContainsFunc(path, func(e decode.PathElement) bool { return e.Index < 0 }) {
+			err = fmt.Errorf("document path %q: DynamoDB counts elements from the start of a list only: write an index from 0", col.Name)
+		}
 		if err != nil {
 			c.wrong(fmt.Sprintf("columns of a DynamoDB table are document paths: %v", err), c.placeOf(i)...)
 		}

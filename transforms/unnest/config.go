@@ -36,7 +36,7 @@ type ExplodeConfig struct {
 // ColumnConfig is one column. Its value is what from leads to, then at most one
 // of after, split, extract and expr, then the type.
 type ColumnConfig struct {
-	From        spec.Paths `yaml:"from" change:"content" desc:"Where the value is: a document path (names with dots and [n]), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
+	From        spec.Paths `yaml:"from" change:"content" desc:"Where the value is: a document path (names with dots and [n]; [-1] is the last element of a list), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
 	After       string     `yaml:"after" change:"content" desc:"Takes the text after this prefix; null when the text does not begin with it."`
 	Split       string     `yaml:"split" change:"content" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
 	Part        int        `yaml:"part" change:"content" desc:"Which part split takes, from 1."`

@@ -342,10 +342,11 @@ func valueAt(v any, path decode.Path) any {
 	for _, step := range path {
 		if step.IsIndex {
 			list, _ := v.([]any)
-			if step.Index >= len(list) {
+			i := step.ElementOf(len(list))
+			if i < 0 {
 				return nil
 			}
-			v = list[step.Index]
+			v = list[i]
 			continue
 		}
 		fields, _ := v.(map[string]any)
