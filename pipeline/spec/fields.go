@@ -31,6 +31,9 @@ type field struct {
 	typ        reflect.Type
 }
 
+// holds reports whether the field of a struct is such a struct again.
+func (f *field) holds(t reflect.Type) bool { return f.typ == reflect.PointerTo(t) }
+
 var structs sync.Map // reflect.Type → []*field
 
 // fieldsOf returns the fields of a struct that a pipeline file can set, in

@@ -3,6 +3,7 @@ package spec
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 )
 
 // schemaVersion is the dialect of the schemas.
@@ -12,6 +13,7 @@ const schemaVersion = "https://json-schema.org/draft/2020-12/schema"
 // empty one lets everything pass.
 type jsonSchema struct {
 	Version              string        `json:"$schema,omitempty"`
+	Ref                  string        `json:"$ref,omitempty"`
 	AnyOf                []*jsonSchema `json:"anyOf,omitempty"`
 	OneOf                []*jsonSchema `json:"oneOf,omitempty"`
 	Items                *jsonSchema   `json:"items,omitempty"`
@@ -31,6 +33,35 @@ type jsonSchema struct {
 	Default              any           `json:"default,omitempty"`
 	// Change is no keyword of JSON schemas, which ignore others.
 	Change Change `json:"x-change,omitempty"`
+	// Defs are the schemas that Ref refers to, by name, at the root.
+	Defs map[string]*jsonSchema `json:"$defs,omitempty"`
+
+	recursive reflect.Type // that Ref refers to
+}
+
+// refTo returns a reference to the schema of a struct that holds itself.
+func refTo(t reflect.Type) *jsonSchema {
+	return &jsonSchema{Ref: "#/$defs/" + t.Name(), recursive: t}
+}
+
+// define adds the schemas to the root that it, or what it holds, refers to.
+func (s *jsonSchema) define(root *jsonSchema) {
+	if s == nil {
+		return
+	}
+	if s.recursive != nil && root.Defs[s.recursive.Name()] == nil {
+		if root.Defs == nil {
+			root.Defs = map[string]*jsonSchema{}
+		}
+		root.Defs[s.recursive.Name()] = structSchema(s.recursive, 0)
+		root.Defs[s.recursive.Name()].define(root)
+	}
+	for _, below := range slices.Concat(s.AnyOf, s.OneOf, []*jsonSchema{s.Items, s.AdditionalProperties}) {
+		below.define(root)
+	}
+	for _, p := range s.Properties {
+		p.schema.define(root)
+	}
 }
 
 // noSchema lets nothing pass.

@@ -108,7 +108,9 @@ func keyRows(t reflect.Type, prefix string, depth int) []row {
 		}
 		key := prefix + f.name
 		rows = append(rows, row{key, typeName(f.typ, f), def, f.change, f.desc})
-		rows = append(rows, innerRows(f.typ, key, depth+1)...)
+		if !f.holds(t) { // its keys are the same again
+			rows = append(rows, innerRows(f.typ, key, depth+1)...)
+		}
 	}
 	return rows
 }

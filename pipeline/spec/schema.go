@@ -15,7 +15,7 @@ const (
 	durationText = `^([0-9]+(\.[0-9]+)?(d|h|m|s|ms|us|ns))+$|` + variableText
 	bytesText    = `^[0-9]+(\.[0-9]+)?(B|[kKMGT]B|[KMGT]iB)?$|` + variableText
 	// typeNestingMax bounds how deep configuration structs nest: one that holds
-	// itself has no schema.
+	// itself has no schema, unless by a field that is a pointer to it.
 	typeNestingMax = 16
 )
 
@@ -58,6 +58,7 @@ func TestsSchema() ([]byte, error) {
 }
 
 func schemaText(s *jsonSchema) ([]byte, error) {
+	s.define(s)
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("JSON schema: %w", err)
@@ -99,7 +100,10 @@ func structSchema(t reflect.Type, depth int) *jsonSchema {
 		Type: "object", AdditionalProperties: noSchema,
 	}
 	for _, f := range fieldsOf(t) {
-		p := typeSchema(f.typ, f, depth+1)
+		p := refTo(t)
+		if !f.holds(t) {
+			p = typeSchema(f.typ, f, depth+1)
+		}
 		if !f.required && optional(p) {
 			p = &jsonSchema{AnyOf: []*jsonSchema{p, {Type: "null"}}}
 		}

@@ -217,6 +217,37 @@ func TestSchemaOfTexts(t *testing.T) {
 	}
 }
 
+// TestSchemaOfRecursiveStructs: a struct that holds itself is described once, and referred to.
+func TestSchemaOfRecursiveStructs(t *testing.T) {
+	type level struct {
+		From string `yaml:"from" required:"true" desc:"Where."`
+		Next *level `yaml:"next" desc:"The next one."`
+	}
+	type node struct {
+		First *level `yaml:"first" desc:"The first."`
+	}
+	kinds := Kinds{Sinks: map[string]Kind{"x": {New: func() any { return new(node) }}}}
+	text, err := Schema(kinds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s map[string]any
+	if err := json.Unmarshal(text, &s); err != nil {
+		t.Fatal(err)
+	}
+	one := s["$defs"].(map[string]any)["level"].(map[string]any)
+	next := one["properties"].(map[string]any)["next"].(map[string]any)
+	if next["$ref"] != "#/$defs/level" || next["description"] != "The next one." {
+		t.Errorf("next is %v", next)
+	}
+	if conforms(one, map[string]any{"from": "a"}) != nil || conforms(one, map[string]any{"next": map[string]any{}}) == nil {
+		t.Errorf("the definition is %v", one)
+	}
+	if page := Reference(kinds); !strings.Contains(page, "| `first.next` | mapping |") || strings.Contains(page, "first.next.") {
+		t.Errorf("the reference:\n%s", page)
+	}
+}
+
 func TestReference(t *testing.T) {
 	page := Reference(testKinds())
 	for _, want := range []string{
