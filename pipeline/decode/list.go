@@ -2,10 +2,11 @@ package decode
 
 import "fmt"
 
-// listScanner is the working memory of one ScanList.
+// listScanner is the working memory of one ScanList or ScanMap.
 type listScanner struct {
 	s     scanner
 	slots []Value
+	keys  mapKeys
 }
 
 // ScanList calls each for every element of a List or set value of rec, in
@@ -41,10 +42,8 @@ func (l *listScanner) scan(p *Projection, v Value, each func(i int, slots []Valu
 			var e Value
 			i, e, _ = s.element(i, v.Kind)
 			l.slots[p.root.slot] = e
-		case p.typed:
-			i, _ = s.typed(i, p.root, 1)
 		default:
-			i, _ = s.plain(i, p.root, 1)
+			i = s.value(i, p.root, p.typed)
 		}
 		if i < 0 {
 			return s.err()

@@ -13,7 +13,7 @@ type Projection struct {
 	root  *node
 	slots int        // of a scan: those of the paths, then those of the other nodes
 	same  [][2]int32 // paths that were given before: slots to copy, from and to
-	pool  sync.Pool  // *list, for ScanList
+	pool  sync.Pool  // *listScanner
 }
 
 // node is a point in a document. Every node has a slot of its own: it holds the
