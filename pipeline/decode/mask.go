@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,34 @@ type Mask struct {
 type maskNode struct {
 	names    map[string]*maskNode
 	elements *maskNode
-	whole    bool // all that is there is hidden
+	every    *maskNode // of a list, a set or a map
+	whole    bool      // all that is there is hidden
+}
+
+// maskNodes are what paths of a mask lead to at one point of an item.
+type maskNodes []*maskNode
+
+// whole reports whether all that is there is hidden.
+func (all maskNodes) whole() bool {
+	return slices.ContainsFunc(all, func(n *maskNode) bool { return n.whole })
+}
+
+// below returns what an element of a path leads to.
+func (all maskNodes) below(e PathElement) (below maskNodes) {
+	for _, n := range all {
+		next := []*maskNode{n.every}
+		switch {
+		case e.Every:
+			next = append(next, n.elements)
+			next = slices.AppendSeq(next, maps.Values(n.names))
+		case e.IsIndex:
+			next = append(next, n.elements)
+		default:
+			next = append(next, n.names[e.Name])
+		}
+		below = append(below, slices.DeleteFunc(next, func(n *maskNode) bool { return n == nil })...)
+	}
+	return below
 }
 
 // Hidden is what stands for a hidden value.
@@ -42,6 +70,12 @@ func (m *Mask) Add(p Path) {
 
 // child returns the node that a element leads to, made when it is not there.
 func (n *maskNode) child(s PathElement) *maskNode {
+	if s.Every {
+		if n.every == nil {
+			n.every = &maskNode{}
+		}
+		return n.every
+	}
 	if s.IsIndex {
 		if n.elements == nil {
 			n.elements = &maskNode{}
@@ -58,25 +92,21 @@ func (n *maskNode) child(s PathElement) *maskNode {
 }
 
 // Empty reports whether nothing is hidden.
-func (m *Mask) Empty() bool { return len(m.root.names) == 0 }
+func (m *Mask) Empty() bool { return len(m.paths) == 0 }
 
 // Hides reports whether what the path leads to is hidden, or holds what is.
 func (m *Mask) Hides(p Path) bool {
-	n := &m.root
+	if m.Empty() {
+		return false
+	}
+	at := maskNodes{&m.root}
 	for _, s := range p {
-		if n.whole {
+		if at.whole() {
 			return true
 		}
-		if s.IsIndex {
-			n = n.elements
-		} else {
-			n = n.names[s.Name]
-		}
-		if n == nil {
-			return false
-		}
+		at = at.below(s)
 	}
-	return true
+	return len(at) > 0
 }
 
 // Record returns a record for people to see.
@@ -87,7 +117,7 @@ func (m *Mask) Record(f *pipeline.Format, record []byte) []byte {
 	case !json.Valid(record):
 		return []byte(NotShown)
 	case f.Encoding == pipeline.JSON:
-		return m.withBefore(f).root.plain(nil, record)
+		return maskNodes{&m.withBefore(f).root}.plain(nil, record)
 	}
 	return m.envelope(nil, record)
 }
@@ -132,7 +162,7 @@ func (m *Mask) envelope(dst, raw []byte) []byte {
 	return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
 		switch folded := strings.ToLower(name); {
 		case isImage(name):
-			return m.root.attributes(dst, value)
+			return maskNodes{&m.root}.attributes(dst, value)
 		case slices.Contains(envelopes, folded):
 			return m.envelope(dst, value)
 		case slices.Contains(encoded, folded) && value[0] != 'n':
@@ -150,46 +180,52 @@ var (
 )
 
 // attributes hides what is in a map of typed values.
-func (n *maskNode) attributes(dst, raw []byte) []byte {
+func (all maskNodes) attributes(dst, raw []byte) []byte {
 	return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
-		if c := n.names[name]; c != nil {
-			return c.typed(dst, value)
+		below := all.below(PathElement{Name: name})
+		if all.whole() { // the image
+			below = all
+		}
+		if len(below) > 0 {
+			return below.typed(dst, value)
 		}
 		return append(dst, value...)
 	})
 }
 
 // typed hides what is in a typed value.
-func (n *maskNode) typed(dst, raw []byte) []byte {
+func (all maskNodes) typed(dst, raw []byte) []byte {
+	elements := all.below(PathElement{IsIndex: true})
 	return object(dst, raw, func(dst []byte, kind string, value []byte) []byte {
 		switch {
-		case n.whole:
+		case all.whole():
 			return append(dst, `"`+Hidden+`"`...)
 		case codeOf([]byte(kind)) == codeM:
-			return n.attributes(dst, value)
-		case codeOf([]byte(kind)) == codeL && n.elements != nil:
-			return array(dst, value, n.elements.typed)
-		case n.elements != nil: // a set
-			return n.plain(dst, value)
+			return all.attributes(dst, value)
+		case codeOf([]byte(kind)) == codeL && len(elements) > 0:
+			return array(dst, value, elements.typed)
+		case len(elements) > 0: // a set
+			return all.plain(dst, value)
 		}
 		return append(dst, value...)
 	})
 }
 
 // plain hides what is in a plain value.
-func (n *maskNode) plain(dst, raw []byte) []byte {
+func (all maskNodes) plain(dst, raw []byte) []byte {
+	elements := all.below(PathElement{IsIndex: true})
 	switch first := bytes.TrimLeft(raw, " \t\r\n"); {
-	case n.whole:
+	case all.whole():
 		return append(dst, `"`+Hidden+`"`...)
 	case first[0] == '{':
 		return object(dst, raw, func(dst []byte, name string, value []byte) []byte {
-			if c := n.names[name]; c != nil {
-				return c.plain(dst, value)
+			if below := all.below(PathElement{Name: name}); len(below) > 0 {
+				return below.plain(dst, value)
 			}
 			return append(dst, value...)
 		})
-	case first[0] == '[' && n.elements != nil:
-		return array(dst, raw, n.elements.plain)
+	case first[0] == '[' && len(elements) > 0:
+		return array(dst, raw, elements.plain)
 	}
 	return append(dst, raw...)
 }

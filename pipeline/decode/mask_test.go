@@ -24,6 +24,7 @@ func maskOf(t *testing.T, paths ...string) *Mask {
 
 func TestMask(t *testing.T) {
 	m := maskOf(t, "email", "address.street", "contacts[0].phone", "tags[0]", "sk")
+	m.Add(Path{{Name: "m"}, {IsIndex: true, Every: true}, {Name: "pin"}})
 	for _, c := range []struct {
 		name        string
 		encoding    pipeline.Encoding
@@ -46,6 +47,8 @@ func TestMask(t *testing.T) {
 		{"records in base64", pipeline.DynamoDBCDC, `{"kinesis":"***","data":"***","Data":null}`, `{"kinesis": {"data": "e30="}, "data": "e30=", "Data": null}`},
 		{"names with escapes", pipeline.JSON, `{"email":"***","a\"b":1}`, `{"\u0065mail": "x", "a\"b": 1}`},
 		{"what is of another shape has nothing to hide", pipeline.JSON, `{"address":"Rome","contacts":{"phone":1},"tags":null}`, `{"address": "Rome", "contacts": {"phone": 1}, "tags": null}`},
+		{"maps of elements", pipeline.JSON, `{"m":{"a":{"pin":"***","n":1},"b":{"pin":"***"}}}`, `{"m": {"a": {"pin": 1, "n": 1}, "b": {"pin": [2]}}}`},
+		{"lists of elements", pipeline.DynamoDBExport, `{"Item":{"m":{"L":[{"M":{"pin":{"S":"***"}}}]}}}`, `{"Item": {"m": {"L": [{"M": {"pin": {"S": "1"}}}]}}}`},
 		{"broken", pipeline.JSON, NotShown, `{"email": "a@b"`},
 	} {
 		if got := string(m.Record(&pipeline.Format{Encoding: c.encoding}, []byte(c.real))); got != c.shown {
@@ -58,7 +61,7 @@ func TestMask(t *testing.T) {
 	if got := string(m.Key([]byte(`{"pk":"a","sk":"TX#1"}`))); got != `{"pk":"a","sk":"***"}` {
 		t.Errorf("the key is shown as %s", got)
 	}
-	for path, want := range map[string]bool{"email": true, "email.x": true, "address": true, "address.city": false, "contacts[7].phone": true, "other": false, "tags[1].x": true, "contacts.phone": false} {
+	for path, want := range map[string]bool{"email": true, "email.x": true, "address": true, "address.city": false, "contacts[7].phone": true, "other": false, "tags[1].x": true, "contacts.phone": false, "m.x.pin": true, "m[1].pin.y": true, "m.x.n": false} {
 		p, err := ParsePath(path)
 		if err != nil {
 			t.Fatal(err)
@@ -66,6 +69,26 @@ func TestMask(t *testing.T) {
 		if m.Hides(p) != want {
 			t.Errorf("%s is hidden: %v", path, !want)
 		}
+	}
+}
+
+// A mask of everything hides the image, and what is in it.
+func TestMaskOfAll(t *testing.T) {
+	m := &Mask{}
+	if m.Hides(nil) {
+		t.Error("nothing is hidden, and the item is")
+	}
+	m.Add(nil)
+	for encoding, c := range map[pipeline.Encoding][2]string{
+		pipeline.DynamoDBExport: {`{"Item": {"a": {"S": "1"}, "b": {"L": [{"N": "1"}]}}}`, `{"Item":{"a":{"S":"***"},"b":{"L":"***"}}}`},
+		pipeline.JSON:           {`{"a": 1}`, `"***"`},
+	} {
+		if got := string(m.Record(&pipeline.Format{Encoding: encoding}, []byte(c[0]))); got != c[1] {
+			t.Errorf("%s is shown as %s, want %s", c[0], got, c[1])
+		}
+	}
+	if !m.Hides(nil) || !m.Hides(Path{{Name: "a"}}) {
+		t.Error("something is not hidden")
 	}
 }
 

@@ -12,6 +12,9 @@ type PathElement struct {
 	Name    string
 	Index   int
 	IsIndex bool
+	// Every, in a Mask only, stands for all elements of a list or set and all members of a
+	// map.
+	Every bool
 }
 
 // Path is a DynamoDB document path. The empty path is the value itself.

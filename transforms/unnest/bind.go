@@ -14,8 +14,8 @@ type boundFormat struct {
 	decoder   *decode.Decoder
 	newImages []imageProjection // by table
 	oldImages []imageProjection
-	lists     []*decode.Projection // by table: of the elements of its list
-	sets      *decode.Projection   // of the elements of any set
+	lists     [][]*decode.Projection // by table: of the elements of each level of its explode
+	sets      *decode.Projection     // of the elements of any set
 	record    decode.Record
 }
 
@@ -50,7 +50,11 @@ func (m *mapper) bind(f *pipeline.Format) *boundFormat {
 		images = images || d.table.images
 		b.newImages = append(b.newImages, newImageProjection(&news, d.table, b.typed, d.table.images, d.wanted && d.table.images))
 		b.oldImages = append(b.oldImages, newImageProjection(&olds, d.table, b.typed, m.unnest.canMiss || d.deletes || archives, d.deletes || archives))
-		b.lists = append(b.lists, decode.NewProjection(d.table.element, b.typed))
+		lists := make([]*decode.Projection, len(d.table.explode))
+		for l := range lists {
+			lists[l] = decode.NewProjection(d.table.explode[l].element, b.typed)
+		}
+		b.lists = append(b.lists, lists)
 	}
 	b.sets = decode.NewProjection([]decode.Path{{}}, b.typed)
 	o := decode.Options{Identity: m.settled}

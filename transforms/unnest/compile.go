@@ -22,23 +22,16 @@ import (
 type table struct {
 	out      *pipeline.Table
 	where    *pattern.Pattern // nil = every item
-	explode  *explode         // nil = one row per item
+	explode  []level          // outermost first; nil = one row per item
 	columns  []column
 	order    []int // the columns, those of the key first
 	item     []decode.Path
-	element  []decode.Path
 	distinct bool // rows of one item cannot have equal keys
 	covered  coveredValues
 	policy   pipeline.Policy
 	images   bool          // it may take items that were not removed
 	archives bool          // it takes items that were removed, and has no key
 	identity []decode.Path // what stands in the key as it is
-}
-
-type explode struct {
-	alias string // of an element
-	lists []int  // indexes into table.item, of which the first counts that is there
-	outer bool
 }
 
 // compiler compiles one table and gathers its mistakes.
@@ -64,7 +57,8 @@ func (c *compiler) add(e *spec.FieldError) {
 // compileTable returns the table, or all that is wrong with it.
 func compileTable(name string, cfg *TableConfig) (*table, error) {
 	c := &compiler{name: name, cfg: cfg}
-	t := &table{where: c.where(), explode: c.explode()}
+	t := &table{where: c.where()}
+	c.explode()
 	if len(cfg.Columns) == 0 {
 		c.mistake(fmt.Sprintf("table %q has no columns", name), "columns")
 	}
@@ -72,7 +66,8 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 		e := &cfg.Columns[i]
 		c.columns = append(c.columns, c.column(e.Name, &e.Value))
 	}
-	c.ordinalColumn()
+	c.ordinalColumns()
+	c.setKeySlots()
 	t.policy = c.policy()
 	c.collisions()
 	c.keys()
@@ -88,15 +83,13 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 		c.mistake(err.Error())
 		return nil, errors.Join(c.mistakes...)
 	}
-	t.out, t.columns, t.item, t.element = out, c.columns, c.scope.item, c.scope.element
-	t.distinct = t.explode == nil || len(out.Key) == 0
+	t.out, t.columns, t.item, t.explode = out, c.columns, c.scope.item, c.scope.levels
+	t.setDistinct()
 	t.setRemovals()
 	t.order = slices.Clone(out.Key)
 	for i := range t.columns {
 		if !t.columns[i].key {
 			t.order = append(t.order, i)
-		} else if t.columns[i].isOrdinal() {
-			t.distinct = true
 		}
 	}
 	return t, nil
@@ -129,53 +122,6 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-func (c *compiler) explode() *explode {
-	cfg := c.cfg.Explode
-	if cfg == nil {
-		return nil
-	}
-	if cfg.As == "" {
-		c.mistake("an explode needs a name for its elements, as in as: item", "explode", "as")
-	}
-	if cfg.As != "" && cfg.As == cfg.Ordinal {
-		c.mistake("the ordinal has the name of the element", "explode", "ordinal")
-	}
-	for _, name := range []struct{ field, value string }{{"as", cfg.As}, {"ordinal", cfg.Ordinal}} {
-		if strings.ContainsAny(name.value, ".[]\"`") || name.value == metaName {
-			c.mistake(fmt.Sprintf("%q is not a name: it may not be $meta, nor contain dots, brackets or quotes", name.value), "explode", name.field)
-		}
-	}
-	c.scope.alias, c.scope.ordinal = cfg.As, cfg.Ordinal
-	out := &explode{alias: cfg.As, outer: cfg.Outer}
-	for i, path := range c.paths(cfg.From, "explode", "from") {
-		if path[0].IsIndex || path[0].Name == metaName {
-			c.mistake(fmt.Sprintf("%q is not an attribute of the item", cfg.From[i]), cfg.From.At(i, "explode", "from")...)
-		}
-		out.lists = append(out.lists, slotFor(&c.scope.item, path))
-	}
-	return out
-}
-
-// ordinalColumn appends the ordinal's column unless it is among the columns.
-func (c *compiler) ordinalColumn() {
-	name := c.scope.ordinal
-	if name == "" {
-		return
-	}
-	for i := range c.columns {
-		if c.columns[i].name != name {
-			continue
-		}
-		if !c.columns[i].isOrdinal() {
-			c.mistake(fmt.Sprintf("column %q has the name of the ordinal but not its value", name), "columns", name)
-		}
-		return
-	}
-	c.columns = append(c.columns, column{
-		name: name, typ: pipeline.Type{Kind: pipeline.Int64}, source: source{origin: fromOrdinal}, onError: onErrorDeadLetter,
-	})
-}
-
 // addFlags appends the columns of flagged rows, but for those whose names the
 // file has given away.
 func (c *compiler) addFlags(p pipeline.Policy) {
@@ -197,6 +143,9 @@ func (c *compiler) addFlags(p pipeline.Policy) {
 		path := []string{"columns", name}
 		if _, declared := c.cfg.Columns.Get(name); !declared {
 			path = []string{"explode", "ordinal"}
+			for l := c.columns[taken].source.level; l > 0; l-- {
+				path = append([]string{"explode"}, path...)
+			}
 		}
 		c.mistake(fmt.Sprintf("column %q %s that %s: flag adds to table %q: give it another name, or leave it out", name, where, key, c.name), path...)
 	}
@@ -251,7 +200,7 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	out.source = c.from(name, cfg.From)
 	out.typ = c.columnType(name, cfg.Type, out.source)
 	c.shape(&out, cfg)
-	if out.masked = cfg.Mask; out.masked && out.shape != computed && out.source.origin != fromItem && out.source.origin != fromElement {
+	if out.masked = cfg.Mask; out.masked && out.shape != computed && !out.source.isOfItem() {
 		c.mistake("mask hides attributes of the item, and this column has none: leave mask out", "columns", name, "mask")
 	}
 	c.format(&out, cfg)
@@ -422,7 +371,7 @@ func (c *compiler) checkType(out *column) {
 	}
 	what, kinds := "", []pipeline.Kind(nil)
 	switch out.source.origin {
-	case fromItem, fromElement:
+	case fromItem, fromElement, fromKey:
 		return
 	case fromCreated, fromArrived:
 		what, kinds = "a time", []pipeline.Kind{pipeline.Timestamp, pipeline.Date, pipeline.Int64, pipeline.String}

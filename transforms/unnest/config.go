@@ -16,7 +16,7 @@ type Config struct {
 // TableConfig is one table.
 type TableConfig struct {
 	Where    spec.Any               `yaml:"where" change:"content" desc:"An EventBridge event pattern over the item's plain values; left out = every item."`
-	Explode  *ExplodeConfig         `yaml:"explode" change:"content" desc:"Makes a row of each element of a list or set; left out = one row per item."`
+	Explode  *ExplodeConfig         `yaml:"explode" change:"content" desc:"Makes a row of each element of a list or set, or member of a map; left out = one row per item."`
 	Key      []string               `yaml:"key" change:"identity" desc:"The columns that identify a row; left out = rows are only ever appended."`
 	Columns  spec.Map[ColumnConfig] `yaml:"columns" required:"true" change:"content" desc:"The columns, by name, in the order of the table."`
 	Keep     string                 `yaml:"keep" default:"last" enum:"last,first" change:"identity" desc:"Which row of an item stands, in sinks of settled rows and in stars: last, that of its newest change, and none if that does not match; first, that of the earliest change since the item was last removed that matches, in whatever order changes come."`
@@ -25,12 +25,15 @@ type TableConfig struct {
 	TTLDeletes string `yaml:"ttl_deletes" enum:"delete,flag,keep" change:"identity" desc:"What becomes of a row that goes because DynamoDB's time to live removes its item, instead of what on_delete says: delete, flag and keep as there. A row that is kept is released: nothing that the item does takes it away any more, but a change that yields its key replaces it. Left out = what the source says; without that, what on_delete says."`
 }
 
-// ExplodeConfig says which list becomes rows.
+// ExplodeConfig says which list, set or map becomes rows, and what in its elements.
 type ExplodeConfig struct {
-	From    spec.Paths `yaml:"from" required:"true" change:"content" desc:"The document path of the list or set, or a list of paths, of which the first counts whose value is there and not null. Sets are read sorted."`
-	As      string     `yaml:"as" required:"true" change:"content" desc:"The name under which columns refer to an element: as is the element, as.name a value in it."`
-	Outer   bool       `yaml:"outer" change:"content" desc:"Gives one row, with a null element and ordinal 0, when the list is empty or missing."`
-	Ordinal string     `yaml:"ordinal" change:"content" desc:"The name of an int64 column with the element's position, from 1; appended to the columns unless it is among them."`
+	From    spec.Paths     `yaml:"from" required:"true" change:"content" desc:"The document path of the list, set or map, or a list of paths, of which the first counts whose value is there and not null. Sets are read sorted, maps by their keys. Of an explode in another it begins with the name of an element around it."`
+	As      string         `yaml:"as" required:"true" change:"content" desc:"The name under which columns refer to an element: as is the element, or the value of a map's member, as.name a value in it."`
+	Key     string         `yaml:"key" change:"content" desc:"The name under which columns have the key of a map's member; null in lists and sets. Left out = as.key, and a value called key in a member is seen under another name only."`
+	Outer   bool           `yaml:"outer" change:"content" desc:"Gives one row, with a null element and ordinal 0, when there is no element: the list is empty or missing."`
+	Ordinal string         `yaml:"ordinal" change:"content" desc:"The name of an int64 column with the element's position, from 1, in a map that of its key among the sorted ones; appended to the columns unless it is among them."`
+	OnError string         `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,row,fail" change:"content" desc:"What becomes of a value that is no list, set or map: the whole change is a dead letter, it is as if there were none, the item has one row without an element as outer gives it, or the run ends."`
+	Explode *ExplodeConfig `yaml:"explode" change:"content" desc:"Makes rows of a list, set or map in each element, as explode does; levels may be as many as the item has."`
 }
 
 // ColumnConfig is one column. Its value is what from leads to, then at most one
@@ -98,9 +101,8 @@ func (t TableConfig) Canonical(string) any {
 		if len(c.From) == 0 {
 			c.From = spec.Paths{e.Name}
 		}
-		ordinal := t.Explode != nil && slices.Equal(c.From, spec.Paths{t.Explode.Ordinal})
 		switch parsed, err := pipeline.ParseType(c.Type); {
-		case c.Type == "" && ordinal:
+		case c.Type == "" && t.hasOrdinal(c.From):
 			c.Type = pipeline.Type{Kind: pipeline.Int64}.String()
 		case c.Type == "":
 			c.Type = pipeline.Type{Kind: pipeline.String}.String()
@@ -111,4 +113,14 @@ func (t TableConfig) Canonical(string) any {
 	}
 	t.Columns = columns
 	return t
+}
+
+// hasOrdinal reports whether the paths are an explode's ordinal.
+func (t *TableConfig) hasOrdinal(from spec.Paths) bool {
+	for e := t.Explode; e != nil; e = e.Explode {
+		if slices.Equal(from, spec.Paths{e.Ordinal}) {
+			return true
+		}
+	}
+	return false
 }

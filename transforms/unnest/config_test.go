@@ -26,6 +26,14 @@ func TestMistakes(t *testing.T) {
 			`tables/t/explode/as: "e.x" is not a name`, `tables/t/explode/from: "$meta.table" is not an attribute`},
 		"tables:\n\tt:\n\t\texplode: {from: l, as: e, ordinal: n}\n\t\tcolumns: {n: {from: x}}": {
 			`tables/t/columns/n: column "n" has the name of the ordinal but not its value`},
+		"tables:\n\tt:\n\t\texplode: {from: l, as: e, explode: {from: x.y, as: e, ordinal: n, key: n, explode: {from: [e.x, $meta.table], as: f, ordinal: $n}}}" + good: {
+			`tables/t/explode/explode/as: "e" is a name of an explode around this one`,
+			`tables/t/explode/explode/key: the key has the name of the element or the ordinal`,
+			`tables/t/explode/explode/from: from of an explode in another begins with the name of an element around it, as in e.x: "x.y" does not`,
+			`tables/t/explode/explode/explode/ordinal: "$n" is not a name: it may not begin with $`,
+			`tables/t/explode/explode/explode/from/1: "$meta.table" is not an attribute of the item`},
+		"tables:\n\tt:\n\t\texplode: {from: l, as: e, ordinal: n, explode: {from: e, as: f, ordinal: o}}\n\t\tcolumns: {o: {from: n}}": {
+			`tables/t/columns/o: column "o" has the name of the ordinal but not its value`},
 		"tables:\n\tt:\n\t\tkey: [id]\n\t\ton_delete: flag\n\t\tcolumns: {id: {}, is_deleted: {type: bool}, Deleted_At: {}}": {
 			`tables/t/columns/is_deleted: column "is_deleted" has the name of one that on_delete: flag adds to table "t": give it another name, or leave it out`,
 			`tables/t/columns/Deleted_At: column "Deleted_At" has, when case is ignored, the name of one that on_delete: flag adds`},
@@ -87,7 +95,8 @@ func TestWordsOfTheConfiguration(t *testing.T) {
 		t.Errorf("defaults %+v", cfg)
 	}
 	cfg.Unmatched, cfg.Tables[0].Value.Columns[0].Value.OnError = "drop", "skip"
-	if _, err := New("items", cfg); err == nil || len(err.(interface{ Unwrap() []error }).Unwrap()) != 2 {
+	cfg.Tables[0].Value.Explode = &ExplodeConfig{From: spec.Paths{"l"}, As: "e", OnError: "skip"}
+	if _, err := New("items", cfg); err == nil || len(err.(interface{ Unwrap() []error }).Unwrap()) != 3 {
 		t.Errorf("unknown words: %v", err)
 	}
 	for _, typ := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[TableConfig](), reflect.TypeFor[ExplodeConfig](), reflect.TypeFor[ColumnConfig]()} {

@@ -17,8 +17,9 @@ var _ pipeline.PathReporter = (*Unnest)(nil)
 
 // coveredValues are the values of a table whose paths coverage looks for.
 type coveredValues struct {
-	first                 int // index of the first path among all of the transform
-	where, item, elements [][]source
+	first       int // index of the first path among all of the transform
+	where, item [][]source
+	elements    [][][]source // by level of the explode
 }
 
 // cover lists the paths of all tables.
@@ -46,9 +47,12 @@ func (u *Unnest) cover() {
 			t.covered.item = append(t.covered.item, v.sources)
 			add(pipeline.ScopeItem, t.pathsOf(v.sources), useOf(v.columns))
 		}
-		for _, v := range element {
-			t.covered.elements = append(t.covered.elements, v.sources)
-			add(pipeline.ScopeElement, t.pathsOf(v.sources), useOf(v.columns))
+		t.covered.elements = make([][][]source, len(element))
+		for level, values := range element {
+			for _, v := range values {
+				t.covered.elements[level] = append(t.covered.elements[level], v.sources)
+				add(pipeline.ScopeElement, t.pathsOf(v.sources), useOf(v.columns))
+			}
 		}
 	}
 }
@@ -60,37 +64,47 @@ type value struct {
 	columns []string // empty = the explode
 }
 
-// values lists what the columns and the explode read of the item, and of an
-// element, each once.
-func (t *table) values() (item, element []value) {
-	if t.explode != nil {
-		var lists []source
-		for _, slot := range t.explode.lists {
-			lists = append(lists, source{slot: slot})
+// values lists what the columns and the explode read of the item, and of the elements of
+// each level, each once.
+func (t *table) values() (item []value, element [][]value) {
+	element = make([][]value, len(t.explode))
+	add := func(sources []source, column string) {
+		if slices.ContainsFunc(sources, t.isAlwaysThere) {
+			return
 		}
-		item = append(item, value{sources: lists})
+		to := &item
+		for level := range element {
+			if slices.ContainsFunc(sources, func(s source) bool { return s.origin == fromElement && s.level == level }) {
+				to = &element[level]
+			}
+		}
+		if column == "" {
+			*to = append(*to, value{sources: sources})
+			return
+		}
+		*to = addValue(*to, sources, column)
+	}
+	for i := range t.explode {
+		add(t.explode[i].lists, "")
 	}
 	for i := range t.columns {
 		c := &t.columns[i]
 		for _, s := range c.sources() {
-			all := append([]source{{origin: s.origin, slot: s.slot}}, s.others...)
-			to := &item
-			if slices.ContainsFunc(all, func(s source) bool { return s.origin == fromElement }) {
-				to = &element
-			}
-			if slices.ContainsFunc(all, func(s source) bool {
-				return s.origin > fromElement || s.origin == fromElement && len(t.element[s.slot]) == 0
-			}) {
-				continue // it is always there
-			}
-			*to = addValue(*to, all, c.name)
+			others := s.others
+			s.others = nil
+			add(append([]source{s}, others...), c.name)
 		}
 	}
 	return item, element
 }
 
+// isAlwaysThere reports whether a value is no part of a document, or all of it.
+func (t *table) isAlwaysThere(s source) bool {
+	return s.origin > fromElement || s.origin == fromElement && len(t.explode[s.level].element[s.slot]) == 0
+}
+
 func addValue(to []value, sources []source, column string) []value {
-	same := func(a, b source) bool { return a.origin == b.origin && a.slot == b.slot }
+	same := func(a, b source) bool { return a.equal(&b) }
 	for i := range to {
 		if len(to[i].columns) > 0 && slices.EqualFunc(to[i].sources, sources, same) {
 			if !slices.Contains(to[i].columns, column) {
@@ -122,7 +136,7 @@ func (c *column) sources() []source {
 func (t *table) pathsOf(sources []source) (paths []decode.Path) {
 	for _, s := range sources {
 		if s.origin == fromElement {
-			paths = append(paths, t.ofElement(t.element[s.slot]))
+			paths = append(paths, t.ofElement(s.level, t.explode[s.level].element[s.slot]))
 			continue
 		}
 		paths = append(paths, t.item[s.slot])
@@ -131,8 +145,8 @@ func (t *table) pathsOf(sources []source) (paths []decode.Path) {
 }
 
 // ofElement returns a path into an element as columns write it.
-func (t *table) ofElement(path decode.Path) decode.Path {
-	return slices.Concat(decode.Path{{Name: t.explode.alias}}, path)
+func (t *table) ofElement(level int, path decode.Path) decode.Path {
+	return slices.Concat(decode.Path{{Name: t.explode[level].alias}}, path)
 }
 
 func useOf(columns []string) string {
@@ -163,9 +177,10 @@ type pathSearch struct {
 // tableCoverage is what a mapper looks for in the items of a table. What is found is
 // taken out: once all is, it costs nothing.
 type tableCoverage struct {
-	table, where, item, element []pathSearch
-	active                      bool         // something of them but element is left
-	foundPaths                  []pathSearch // found in the batch
+	table, where, item []pathSearch
+	elements           [][]pathSearch // by level of the explode; nil = nothing is left
+	active             bool           // something of the others is left
+	foundPaths         []pathSearch   // found in the batch
 }
 
 func newCoverage(t *table) tableCoverage {
@@ -185,9 +200,20 @@ func newCoverage(t *table) tableCoverage {
 	}
 	seek(&c.where, t.covered.where...)
 	seek(&c.item, t.covered.item...)
-	seek(&c.element, t.covered.elements...)
+	for _, all := range t.covered.elements {
+		c.elements = append(c.elements, nil)
+		seek(&c.elements[len(c.elements)-1], all...)
+	}
 	c.active = len(c.table)+len(c.where)+len(c.item) > 0
+	c.dropFound()
 	return c
+}
+
+// dropFound lets go of the levels when nothing is looked for in them.
+func (c *tableCoverage) dropFound() {
+	if !slices.ContainsFunc(c.elements, func(left []pathSearch) bool { return len(left) > 0 }) {
+		c.elements = nil
+	}
 }
 
 // coverImages looks for the paths of tables in the images that were matched. The old
@@ -237,31 +263,37 @@ func (m *mapper) coverNewImage(b *tableBuilder, v *imageProjection, slots []deco
 		}
 	}
 	if len(c.where) > 0 {
-		c.where = m.rows.coverPaths(b, c.where, slots[v.whereSlot:], nil)
+		c.where = m.rows.coverPaths(b, c.where, slots[v.whereSlot:], true)
 	}
 	if b.matchNew && len(c.item) > 0 {
-		c.item = m.rows.coverPaths(b, c.item, slots[v.itemSlot:], nil)
+		c.item = m.rows.coverPaths(b, c.item, slots[v.itemSlot:], true)
 	}
 	c.active = len(c.table)+len(c.where)+len(c.item) > 0
 }
 
-// coverElement looks for paths in an element of the current table's list.
-func (r *rowMaker) coverElement() {
+// coverElement looks for paths in an element of a level of the current table's explode. A
+// record counts once, with its first element.
+func (r *rowMaker) coverElement(level int) {
 	c := &r.current.coverage
-	c.element = r.coverPaths(r.current, c.element, r.item, r.element)
+	if len(c.elements[level]) == 0 {
+		return
+	}
+	e := &r.elements[level]
+	c.elements[level] = r.coverPaths(r.current, c.elements[level], r.item, !e.counted)
+	e.counted = true
+	c.dropFound()
 }
 
-// coverPaths takes the paths out that lead to a value. A record counts once, with its
-// first element.
-func (r *rowMaker) coverPaths(b *tableBuilder, all []pathSearch, item, element []decode.Value) []pathSearch {
-	another := element == nil || r.ordinal == 1
+// coverPaths takes the paths out that lead to a value; another says that the record was not
+// counted yet.
+func (r *rowMaker) coverPaths(b *tableBuilder, all []pathSearch, item []decode.Value, another bool) []pathSearch {
 	left := all[:0]
 	for i := range all {
 		s := all[i]
 		if another {
 			s.records++
 		}
-		if isPresent(s.sources, item, element) {
+		if isPresent(s.sources, item, r.elements) {
 			b.coverage.foundPaths = append(b.coverage.foundPaths, s)
 			continue
 		}
@@ -273,11 +305,11 @@ func (r *rowMaker) coverPaths(b *tableBuilder, all []pathSearch, item, element [
 	return left
 }
 
-func isPresent(sources []source, item, element []decode.Value) bool {
+func isPresent(sources []source, item []decode.Value, elements []element) bool {
 	for _, s := range sources {
 		v := item
 		if s.origin == fromElement {
-			v = element
+			v = elements[s.level].slots
 		}
 		if v[s.slot].Kind != decode.Missing {
 			return true
@@ -312,8 +344,8 @@ func (r *rowMaker) suggestPath(t *table, s *pathSearch) string {
 	}
 	for _, from := range s.sources {
 		if from.origin == fromElement {
-			if near := nearPath(r.elementOf(item), t.element, from.slot); near != nil {
-				return t.ofElement(near).String()
+			if near := nearPath(r.elementOf(item, from.level), t.explode[from.level].element, from.slot); near != nil {
+				return t.ofElement(from.level, near).String()
 			}
 			continue
 		}
@@ -324,14 +356,27 @@ func (r *rowMaker) suggestPath(t *table, s *pathSearch) string {
 	return ""
 }
 
-// elementOf returns the element that is being read of an item; nil = it is not
+// elementOf returns the element of a level that is being read of an item; nil = it is not
 // found.
-func (r *rowMaker) elementOf(item any) any {
+func (r *rowMaker) elementOf(item any, level int) any {
 	t := r.current.table
-	for _, list := range t.explode.lists {
-		elements, _ := valueAt(item, t.item[list]).([]any)
-		if i := int(r.ordinal) - 1; i >= 0 && i < len(elements) {
-			return elements[i]
+	for _, list := range t.explode[level].lists {
+		path, root := decode.Path(nil), item
+		if list.origin == fromElement {
+			path, root = t.explode[list.level].element[list.slot], r.elementOf(item, list.level)
+		} else {
+			path = t.item[list.slot]
+		}
+		at := int(r.elements[level].ordinal) - 1
+		switch all := valueAt(root, path).(type) {
+		case []any:
+			if at >= 0 && at < len(all) {
+				return all[at]
+			}
+		case map[string]any:
+			if at >= 0 && at < len(all) {
+				return all[slices.Sorted(maps.Keys(all))[at]]
+			}
 		}
 	}
 	return nil
@@ -389,7 +434,7 @@ func (c *tableCoverage) report(b *pipeline.Batch) {
 		c.foundPaths[i].report(b)
 	}
 	c.foundPaths = c.foundPaths[:0]
-	for _, all := range [][]pathSearch{c.table, c.where, c.item, c.element} {
+	for _, all := range append([][]pathSearch{c.table, c.where, c.item}, c.elements...) {
 		for i := range all {
 			all[i].report(b)
 		}

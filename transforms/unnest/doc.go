@@ -1,9 +1,9 @@
 // Package unnest turns the changes of items into the rows of typed tables.
 //
 // Each item goes to every table whose where matches it (package pattern). A
-// table makes one row of an item, or one of each element of a list. A column
-// takes a value by its path, may cut a piece out of its text or compute with
-// it, and converts it to its type.
+// table makes one row of an item, or one of each element of a list, set or map, at any
+// depth. A column takes a value by its path, may cut a piece out of its text or
+// compute with it, and converts it to its type.
 //
 // # Values and types
 //
@@ -35,7 +35,7 @@
 // # Expressions
 //
 // Expressions are those of package expression. Their names are document paths,
-// the explode's alias and ordinal, $meta fields, and value, which is what the
+// the explode's aliases, ordinals and keys, $meta fields, and value, which is what the
 // column's from leads to. They are found when the pipeline is built, so that
 // only what is used is decoded. Values are those of plain JSON: numbers exact,
 // sets sorted lists, binaries their base64 text; of $meta the times are
@@ -48,7 +48,7 @@
 // The rows are a log: for each change that is no dead letter, first the rows
 // that its old image yields and its new image does not, by key, as deletes,
 // then the rows that its new image yields, as upserts, in the order of the
-// list. A removal deletes all rows of its old image. One that tells nothing but the
+// list, the sorted set, or the sorted keys of the map. A removal deletes all rows of its old image. One that tells nothing but the
 // key, as DynamoDB's do without an old image, is never unmatched: the item is gone,
 // whichever table had it. It deletes the rows that the key yields, where either
 // where looks at the key alone, or no other item can have the row. Of first rows
@@ -66,7 +66,8 @@
 // A pipeline file's tables are compiled once (compile.go), and bound to each format of
 // records (bind.go). A mapper, one a worker, decides which tables want a record
 // (mapper.go, removal.go) and makes a change or a dead letter of it; its rowMaker makes
-// the rows of an image (rows.go); a valueReader reads a cell (value_reader.go, evaluate.go); a
+// the rows of an image (rows.go), of the levels of an explode one in the other (explode.go,
+// compile_explode.go); a valueReader reads a cell (value_reader.go, evaluate.go); a
 // tableBuilder and its columnBuilders hold the batch (table_builder.go, column_builder.go). tableCoverage
 // looks for paths that no record has (coverage.go).
 //

@@ -67,14 +67,14 @@ func (c *column) append(out *columnBuilder, cell *expression.Cell) {
 // variable returns a value as expressions have it.
 func (r *valueReader) variable(v *variable) (expression.Value, error) {
 	switch v.source.origin {
-	case fromItem, fromElement:
+	case fromItem, fromElement, fromKey:
 		value := r.valueOf(&v.source)
 		if value.Kind == decode.Missing && v.parent != nil {
 			return r.indexed(r.valueOf(v.parent), v.index)
 		}
 		return r.value(value)
 	case fromOrdinal:
-		return expression.IntOf(r.ordinal), nil
+		return expression.IntOf(r.elements[v.source.level].ordinal), nil
 	case fromTTL:
 		return expression.BoolOf(r.meta.TTL), nil
 	case fromCreated, fromArrived:

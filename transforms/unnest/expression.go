@@ -37,8 +37,10 @@ func (r *variableNames) Resolve(chain decode.Path) (number int, t expression.Typ
 		return r.variable(variable{source: r.value}), typeOf(r.value), 1, nil
 	case chain[0].Name == metaName:
 		path = chain[:min(2, len(chain))]
-	case chain[0].Name == r.scope.ordinal && r.scope.ordinal != "":
-		path = chain[:1]
+	default:
+		if o, _, _ := r.scope.find(chain[0].Name); o > fromElement {
+			path = chain[:1]
+		}
 	}
 	s, err := r.scope.resolve(path)
 	if err != nil {
@@ -74,7 +76,7 @@ func (r *variableNames) variable(v variable) int {
 // typeOf returns what is known of a value before it is there.
 func typeOf(s source) expression.Type {
 	switch s.origin {
-	case fromItem, fromElement:
+	case fromItem, fromElement, fromKey:
 		return expression.Document
 	case fromOrdinal:
 		return expression.NumberType

@@ -2,6 +2,7 @@ package unnest
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -72,16 +73,31 @@ func (t *table) paths(c *column) []decode.Path {
 	return all
 }
 
-// sourcePaths returns where items have a value.
+// sourcePaths returns where items have a value. The key of a map's member is hidden with the
+// map.
 func (t *table) sourcePaths(s *source) (all []decode.Path) {
 	switch s.origin {
 	case fromItem:
 		all = append(all, t.item[s.slot])
+	case fromKey:
+		return t.listPaths(s.level)
 	case fromElement:
-		for _, list := range t.explode.lists {
-			p := append(decode.Path{}, t.item[list]...)
-			all = append(all, append(append(p, decode.PathElement{IsIndex: true}), t.element[s.slot]...))
+		path := t.explode[s.level].element[s.slot]
+		for _, list := range t.listPaths(s.level) {
+			if slices.Contains(t.explode[s.level].keySlots, s.slot) {
+				all = append(all, list)
+				continue
+			}
+			all = append(all, slices.Concat(list, decode.Path{{IsIndex: true, Every: true}}, path))
 		}
+	}
+	return all
+}
+
+// listPaths returns where items have what a level makes rows of.
+func (t *table) listPaths(level int) (all []decode.Path) {
+	for _, s := range t.explode[level].lists {
+		all = append(all, t.sourcePaths(&s)...)
 	}
 	return all
 }

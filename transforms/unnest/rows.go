@@ -1,15 +1,11 @@
 package unnest
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
-	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
@@ -17,11 +13,15 @@ import (
 type rowMaker struct {
 	valueReader
 	unnest *Unnest
-	index  int    // of the record among those of the batch
-	keys   keySet // of the rows that the record has in the table
+	index  int                  // of the record among those of the batch
+	keys   keySet               // of the rows that the record has in the table
+	lists  []*decode.Projection // of the elements of each level of the table
+	level  int                  // that is reached
 	// elementFailure is why the rows of a list can't be made.
 	elementFailure *failure
-	visit          func(i int, slots []decode.Value) error // visitElement, bound once
+	// visitElement and visitKeyed, bound once.
+	visit       func(i int, slots []decode.Value) error
+	visitMember func(i int, key decode.Value, slots []decode.Value) error
 }
 
 // makeRows makes the record's rows in all tables that want it.
@@ -85,105 +85,11 @@ func (r *rowMaker) oldImageRows(i int) *failure {
 func (r *rowMaker) imageRows(slots []decode.Value, v *imageProjection, at int, old bool) *failure {
 	t := r.current.table
 	r.item = slots[v.itemSlot : v.itemSlot+len(t.item)]
-	r.element, r.ordinal, r.old = r.current.emptyElement, 0, old
+	r.old = old
 	if t.explode == nil {
 		return r.makeRow()
 	}
-	list := r.item[t.explode.lists[0]]
-	for _, at := range t.explode.lists[1:] {
-		if list.Kind <= decode.Null {
-			list = r.item[at]
-		}
-	}
-	r.elementFailure = nil
-	before := len(r.current.ops)
-	err := r.explode(r.binding.lists[at], list)
-	switch {
-	case errors.Is(err, errFailed):
-		return r.elementFailure
-	case err != nil:
-		return &failure{reason: pipeline.ReasonBadRecord, message: r.unnest.maskMessage(fmt.Sprintf("table %s: %v", t.out.Name, err))}
-	}
-	if r.ordinal == 0 && r.elementFailure == nil && t.explode.outer && len(r.current.ops) == before {
-		r.element = r.current.emptyElement
-		return r.makeRow()
-	}
-	return nil
-}
-
-// errFailed stops a list; rowMaker.elementFailure says why.
-var errFailed = errors.New("failed")
-
-// explode makes a row of each element.
-func (r *rowMaker) explode(p *decode.Projection, list decode.Value) error {
-	switch list.Kind {
-	case decode.Missing, decode.Null:
-		return nil
-	case decode.List:
-		return p.ScanList(r.rec, list, r.visit)
-	case decode.StringSet, decode.NumberSet, decode.BinarySet:
-		return r.explodeSet(list)
-	default:
-		r.elementFailure = &failure{reason: pipeline.ReasonBadValue,
-			message: fmt.Sprintf("table %s: explode wants a list or a set, not a %s", r.current.table.out.Name, list.Kind)}
-		if r.old {
-			return nil
-		}
-		return errFailed
-	}
-}
-
-// visitElement makes the row of an element.
-func (r *rowMaker) visitElement(i int, slots []decode.Value) error {
-	r.element, r.ordinal = slots, int64(i)+1
-	if len(r.current.coverage.element) > 0 && !r.old {
-		r.coverElement()
-	}
-	if r.elementFailure = r.makeRow(); r.elementFailure != nil {
-		return errFailed
-	}
-	return nil
-}
-
-// explodeSet makes a row of each element of a set, sorted: numbers by value,
-// others by their bytes.
-func (r *rowMaker) explodeSet(set decode.Value) error {
-	type element struct {
-		key   []byte
-		value decode.Value
-	}
-	var elements []element
-	err := r.binding.sets.ScanList(r.rec, set, func(_ int, slots []decode.Value) error {
-		e := element{value: slots[0]}
-		var err error
-		if set.Kind == decode.BinarySet {
-			e.key, err = decode.AppendBytes(nil, r.rec, e.value)
-		} else {
-			e.key, err = decode.AppendText(nil, r.rec, e.value)
-		}
-		elements = append(elements, e)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("set: %w", err)
-	}
-	compare := bytes.Compare
-	if set.Kind == decode.NumberSet {
-		compare = decimal.Compare
-	}
-	slices.SortStableFunc(elements, func(a, b element) int { return compare(a.key, b.key) })
-	slots := make([]decode.Value, len(r.current.table.element))
-	for i, e := range elements {
-		for k, path := range r.current.table.element {
-			if len(path) == 0 {
-				slots[k] = e.value
-			}
-		}
-		if err := r.visitElement(i, slots); err != nil {
-			return err
-		}
-	}
-	return nil
+	return r.explodedRows(at)
 }
 
 // A change's rows are bounded: an item can repeat its text in each of its
@@ -231,14 +137,6 @@ func (r *rowMaker) newRow() *failure {
 			message: fmt.Sprintf("table %s: two rows of the item have one key%s", t.out.Name, r.elementText())}
 	}
 	return nil
-}
-
-// elementText names the element for messages.
-func (r *rowMaker) elementText() string {
-	if r.ordinal == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", element %d", r.ordinal)
 }
 
 func (r *rowMaker) checkSize() *failure {

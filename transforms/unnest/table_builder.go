@@ -18,7 +18,7 @@ type tableBuilder struct {
 	expressions     []*expression.Expression // by column.computed
 	ops             []pipeline.Op
 	change          []int32
-	emptyElement    []decode.Value // the slots of an element that is not there
+	noElements      [][]decode.Value // by level: the slots of an element that is not there
 
 	coverage tableCoverage // nothing, unless wanted
 

@@ -119,11 +119,16 @@ func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 				b.expressions = append(b.expressions, e.Clone())
 			}
 		}
-		b.emptyElement = make([]decode.Value, len(t.element))
+		for l := range t.explode {
+			b.noElements = append(b.noElements, make([]decode.Value, len(t.explode[l].element)))
+		}
+		if levels := len(t.explode); levels > len(m.rows.elements) {
+			m.rows.elements = make([]element, levels)
+		}
 		if b.wanted {
 			b.coverage = newCoverage(t)
 		}
 	}
-	m.rows.visit = m.rows.visitElement
+	m.rows.visit, m.rows.visitMember = m.rows.visitElement, m.rows.visitKeyed
 	return m
 }

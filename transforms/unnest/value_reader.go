@@ -17,9 +17,9 @@ type valueReader struct {
 	rec     []byte
 	meta    pattern.Meta
 	item    []decode.Value
-	element []decode.Value
-	ordinal int64
-	old     bool // the image is the old one: rows are deletes, and values that do not fit are null
+	// elements is where the row is in each level of the table's explode.
+	elements []element
+	old      bool // the image is the old one: rows are deletes, and values that do not fit are null
 
 	scratch   []byte
 	exprTexts []byte // the texts of an expression's values
@@ -31,7 +31,9 @@ func (r *valueReader) valueOf(s *source) decode.Value {
 	case fromItem:
 		return r.firstPresent(r.item[s.slot], s)
 	case fromElement:
-		return r.firstPresent(r.element[s.slot], s)
+		return r.firstPresent(r.elements[s.level].slots[s.slot], s)
+	case fromKey:
+		return r.elements[s.level].key
 	case fromEventID:
 		return r.binding.record.EventID
 	default:
@@ -58,7 +60,9 @@ func (r *valueReader) cell(c *column, out *columnBuilder) string {
 	case c.source.origin == fromItem:
 		v = r.item[c.source.slot]
 	case c.source.origin == fromElement:
-		v = r.element[c.source.slot]
+		v = r.elements[c.source.level].slots[c.source.slot]
+	case c.source.origin == fromKey:
+		v = r.elements[c.source.level].key
 	default:
 		return r.metaCell(c, out)
 	}
@@ -136,10 +140,10 @@ func (r *valueReader) metaCell(c *column, out *columnBuilder) string {
 	switch c.source.origin {
 	case fromOrdinal:
 		if c.typ.Kind == pipeline.Int64 {
-			out.int64(r.ordinal)
+			out.int64(r.elements[c.source.level].ordinal)
 			return ""
 		}
-		r.scratch = strconv.AppendInt(r.scratch[:0], r.ordinal, 10)
+		r.scratch = strconv.AppendInt(r.scratch[:0], r.elements[c.source.level].ordinal, 10)
 		return c.read(out, decode.Number, r.scratch)
 	case fromCreated, fromArrived:
 		r.timeCell(c, out, r.changeTime(c.source.origin))

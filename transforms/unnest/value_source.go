@@ -16,6 +16,7 @@ const (
 	fromItem origin = iota
 	fromElement
 	fromOrdinal
+	fromKey // of a map's member
 	fromEventName
 	fromEventID
 	fromTable
@@ -34,6 +35,7 @@ var metaOrigins = map[string]origin{
 // source is where a column or a variable of an expression has its value.
 type source struct {
 	origin origin
+	level  int // of the explode, for elements, their ordinals and keys
 	slot   int // into the paths of the table, for items and elements
 	// others are where the value is looked for next while it is missing or null.
 	others []source
@@ -41,15 +43,36 @@ type source struct {
 
 // equal reports whether both lead to one value.
 func (s *source) equal(o *source) bool {
-	return s.origin == o.origin && s.slot == o.slot &&
+	return s.origin == o.origin && s.level == o.level && s.slot == o.slot &&
 		slices.EqualFunc(s.others, o.others, func(a, b source) bool { return a.equal(&b) })
 }
 
 // scope resolves the names of one table and gathers the paths they lead to.
 type scope struct {
-	alias, ordinal string        // of the explode; empty = none
-	item           []decode.Path // wanted of the item
-	element        []decode.Path // wanted of an element
+	levels []level       // of the explode
+	item   []decode.Path // wanted of the item
+}
+
+// has reports whether a name is an explode's.
+func (s *scope) has(name string) bool {
+	_, _, ok := s.find(name)
+	return ok
+}
+
+// find returns what a name of an explode stands for, and its level.
+func (s *scope) find(name string) (o origin, level int, ok bool) {
+	for i := range s.levels {
+		switch l := &s.levels[i]; {
+		case name == "":
+		case name == l.alias:
+			return fromElement, i, true
+		case name == l.ordinal:
+			return fromOrdinal, i, true
+		case name == l.key:
+			return fromKey, i, true
+		}
+	}
+	return fromItem, 0, false
 }
 
 const metaName = "$meta"
@@ -72,13 +95,15 @@ func (s *scope) resolve(path decode.Path) (source, error) {
 			return source{}, &unknownMeta{name}
 		}
 		return source{origin: o}, nil
-	case first == s.alias && s.alias != "":
-		return source{origin: fromElement, slot: slotFor(&s.element, path[1:])}, nil
-	case first == s.ordinal && s.ordinal != "" && len(path) == 1:
-		return source{origin: fromOrdinal}, nil
-	default:
-		return source{slot: slotFor(&s.item, path)}, nil
 	}
+	o, level, _ := s.find(first)
+	switch {
+	case o == fromElement:
+		return source{origin: o, level: level, slot: slotFor(&s.levels[level].element, path[1:])}, nil
+	case o != fromItem && len(path) == 1:
+		return source{origin: o, level: level}, nil
+	}
+	return source{slot: slotFor(&s.item, path)}, nil
 }
 
 // resolveAll returns the source that the first of some paths leads to whose value
@@ -112,4 +137,9 @@ func slotFor(paths *[]decode.Path, path decode.Path) int {
 	}
 	*paths = append(*paths, path)
 	return len(*paths) - 1
+}
+
+// isOfItem reports whether the value is a part of the item.
+func (s *source) isOfItem() bool {
+	return s.origin == fromItem || s.origin == fromElement || s.origin == fromKey
 }

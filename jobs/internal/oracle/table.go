@@ -66,7 +66,11 @@ func (t *table) rows(im Image) ([]Row, error) {
 	}
 	var rows []Row
 	seen := map[string]bool{}
-	for _, scope := range t.scopes(im) {
+	scopes, err := t.scopes(im)
+	if err != nil {
+		return nil, err
+	}
+	for _, scope := range scopes {
 		row, err := t.row(scope)
 		if err != nil {
 			return nil, err
@@ -88,37 +92,75 @@ func (t *table) rows(im Image) ([]Row, error) {
 }
 
 // scopes returns what the columns of each row are found in.
-func (t *table) scopes(im Image) []Image {
-	if t.Explode == nil {
-		return []Image{im}
+func (t *table) scopes(im Image) ([]Image, error) { return t.unnest(im, t.Explode) }
+
+// unnest returns the scopes of a level of the explode, and of those in it.
+func (t *table) unnest(around Image, level *unnest.ExplodeConfig) ([]Image, error) {
+	if level == nil {
+		return []Image{around}, nil
 	}
-	var elements []any
-	switch list := findFirst(im, t.Explode.From).(type) {
-	case []any:
-		elements = list
-	case Set:
-		for _, s := range slices.Sorted(slices.Values(list)) {
-			elements = append(elements, s)
+	elements, ok := elementsOf(findFirst(around, level.From))
+	switch {
+	case !ok && level.OnError == "row", len(elements) == 0 && level.Outer && (ok || level.OnError == "null"):
+		scope := around
+		for ; level != nil; level = level.Explode {
+			scope = bind(scope, level, element{}, 0)
 		}
-	}
-	outer := len(elements) == 0 && t.Explode.Outer
-	if outer {
-		elements = []any{nil}
+		return []Image{scope}, nil
+	case !ok && level.OnError != "null":
+		return nil, fmt.Errorf("table %s: %v has no elements", t.name, level.From)
 	}
 	var scopes []Image
 	for i, e := range elements {
-		scope := maps.Clone(im)
-		scope[t.Explode.As] = e
-		ordinal := i + 1
-		if outer {
-			ordinal = 0
+		more, err := t.unnest(bind(around, level, e, i+1), level.Explode)
+		if err != nil {
+			return nil, err
 		}
-		if t.Explode.Ordinal != "" {
-			scope[t.Explode.Ordinal] = json.Number(fmt.Sprint(ordinal))
-		}
-		scopes = append(scopes, scope)
+		scopes = append(scopes, more...)
 	}
-	return scopes
+	return scopes, nil
+}
+
+// element is a member of a map, or an element of a list or set, which has no key.
+type element struct{ key, value any }
+
+// elementsOf returns the elements of a value in their order; false = it is of a kind that
+// has none.
+func elementsOf(v any) (all []element, ok bool) {
+	switch v := v.(type) {
+	case nil:
+	case []any:
+		for _, e := range v {
+			all = append(all, element{nil, e})
+		}
+	case Set:
+		for _, s := range slices.Sorted(slices.Values(v)) {
+			all = append(all, element{nil, s})
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			all = append(all, element{k, v[k]})
+		}
+	default:
+		return nil, false
+	}
+	return all, true
+}
+
+// bind returns the scope with the names of a level.
+func bind(scope Image, level *unnest.ExplodeConfig, e element, ordinal int) Image {
+	scope = maps.Clone(scope)
+	scope[level.As] = e.value
+	switch {
+	case level.Key != "":
+		scope[level.Key] = e.key
+	case e.key != nil:
+		scope[level.As+".key"] = e.key
+	}
+	if level.Ordinal != "" {
+		scope[level.Ordinal] = json.Number(fmt.Sprint(ordinal))
+	}
+	return scope
 }
 
 // findFirst returns the first value of some paths that is there and not null.
@@ -155,6 +197,9 @@ func (t *table) row(scope Image) (Row, error) {
 
 // find follows a path of names.
 func find(scope Image, path string) any {
+	if v, ok := scope[path]; ok {
+		return v
+	}
 	var v any = map[string]any(scope)
 	for name := range strings.SplitSeq(path, ".") {
 		m, ok := v.(map[string]any)
