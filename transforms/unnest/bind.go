@@ -17,6 +17,9 @@ type boundFormat struct {
 	lists     [][]*decode.Projection // by table: of the elements of each level of its explode
 	sets      *decode.Projection     // of the elements of any set
 	record    decode.Record
+	// ignoreNew and ignoreOld are of the items that no table need want; nil = there
+	// are none.
+	ignoreNew, ignoreOld *pattern.Matcher
 }
 
 // imageProjection says which slots of an image belong to a table.
@@ -57,6 +60,10 @@ func (m *mapper) bind(f *pipeline.Format) *boundFormat {
 		b.lists = append(b.lists, lists)
 	}
 	b.sets = decode.NewProjection([]decode.Path{{}}, b.typed)
+	if m.unnest.ignore != nil {
+		images = true
+		b.ignoreNew, b.ignoreOld = newMatcher(&news, m.unnest.ignore, b.typed), newMatcher(&olds, m.unnest.ignore, b.typed)
+	}
 	o := decode.Options{Identity: m.settled}
 	if images {
 		o.New = decode.NewProjection(news, b.typed)
@@ -74,17 +81,22 @@ func (m *mapper) bind(f *pipeline.Format) *boundFormat {
 func newImageProjection(paths *[]decode.Path, t *table, typed, where, columns bool) imageProjection {
 	v := imageProjection{hasWhere: where, whereSlot: len(*paths)}
 	if where && t.where != nil {
-		wanted := t.where.Paths()
-		slots := make([]int, len(wanted))
-		for i := range slots {
-			slots[i] = len(*paths) + i
-		}
-		*paths = append(*paths, wanted...)
-		v.matcher = t.where.NewMatcher(slots, typed)
+		v.matcher = newMatcher(paths, t.where, typed)
 	}
 	v.itemSlot, v.hasColumns = len(*paths), columns
 	if columns {
 		*paths = append(*paths, t.item...)
 	}
 	return v
+}
+
+// newMatcher appends the paths that a pattern wants of an image.
+func newMatcher(paths *[]decode.Path, where *pattern.Pattern, typed bool) *pattern.Matcher {
+	wanted := where.Paths()
+	slots := make([]int, len(wanted))
+	for i := range slots {
+		slots[i] = len(*paths) + i
+	}
+	*paths = append(*paths, wanted...)
+	return where.NewMatcher(slots, typed)
 }

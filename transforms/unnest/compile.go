@@ -96,19 +96,29 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 }
 
 func (c *compiler) where() *pattern.Pattern {
-	if c.cfg.Where.Value == nil {
-		return nil
+	p, mistakes := compilePattern(c.cfg.Where.Value, "where")
+	for _, e := range mistakes {
+		c.add(e)
 	}
-	p, err := pattern.Compile(c.cfg.Where.Value)
+	return p
+}
+
+// compilePattern compiles the pattern that a key has; nil = it has none, or mistakes.
+func compilePattern(v any, key string) (*pattern.Pattern, []*spec.FieldError) {
+	if v == nil {
+		return nil, nil
+	}
+	p, err := pattern.Compile(v)
+	var mistakes []*spec.FieldError
 	for _, e := range unjoin(err) {
 		var field *spec.FieldError
 		if !errors.As(e, &field) {
 			field = &spec.FieldError{Message: e.Error()}
 		}
-		field.Path = append([]string{"where"}, field.Path...)
-		c.add(field)
+		field.Path = append([]string{key}, field.Path...)
+		mistakes = append(mistakes, field)
 	}
-	return p
+	return p, mistakes
 }
 
 // unjoin takes apart what errors.Join put together.

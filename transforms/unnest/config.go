@@ -10,6 +10,7 @@ import (
 // Config is an unnest node of a pipeline file.
 type Config struct {
 	Tables    spec.Map[TableConfig] `yaml:"tables" required:"true" change:"identity" added:"content" desc:"The tables, by name. Each item goes to every table whose where matches it."`
+	Ignore    spec.Any              `yaml:"ignore" change:"content" desc:"An event pattern, as where: items that match it and that no table wants are known and not wanted. They are counted, and never unmatched."`
 	Unmatched string                `yaml:"unmatched" default:"dead_letter" enum:"dead_letter,ignore,fail" change:"content" desc:"What becomes of an item that no table wants: a dead letter, nothing (it is counted), or the end of the run."`
 }
 

@@ -14,7 +14,10 @@ func TestMistakes(t *testing.T) {
 	const good = "\n\t\tcolumns: {id: {}}"
 	for text, want := range map[string][]string{
 		"tables:\n\tt: {columns: {a: {}}}\n\tT: {columns: {a: {}}}": {`tables/T: tables "t" and "T" have one name`},
-		"tables:\n\tt: {columns: {id: {}, Id: {}}}":                 {`tables/t/columns/Id: columns "id" and "Id" have one name`},
+		"tables:\n\tt:" + good + "\nignore: {a: x, b: [{prefx: y}]}": {
+			`ignore/a: a field takes a list of tests`, `ignore/b/0/prefx: unknown operator "prefx"`},
+		"tables:\n\tt:" + good + "\nignore: {a: [x]}\nunmatched: ignore": {`ignore: unmatched: ignore ignores every item that no table wants`},
+		"tables:\n\tt: {columns: {id: {}, Id: {}}}":                      {`tables/t/columns/Id: columns "id" and "Id" have one name`},
 		"tables:\n\tt:\n\t\tkey: [idd, id, id]" + good: {
 			`tables/t/key/0: table "t" has no column "idd" for its key (idd|id)`, `tables/t/key/2: column "id" stands twice`},
 		"tables:\n\tt:\n\t\twhere: {type: order, x: [{prefx: a}]}" + good: {

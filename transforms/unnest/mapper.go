@@ -135,10 +135,9 @@ func (m *mapper) record(i int) error {
 	if d.HasNew || m.oldMatched {
 		m.coverImages()
 	}
-	if !matched && !gone {
-		switch m.unnest.unmatched {
-		case unmatchedDeadLetter, unmatchedFail:
-			return m.refuse(m.unmatched())
+	if !matched && !gone && m.unnest.unmatched != unmatchedIgnore {
+		if f := m.unmatched(); f != nil {
+			return m.refuse(f)
 		}
 	}
 	if d.Lacks != nil {
@@ -228,11 +227,24 @@ func (m *mapper) refuse(f *failure) error {
 	return nil
 }
 
-// unmatched says why a record that no table wants is refused.
+// unmatched says why a record that no table wants is refused; nil = it is one to ignore.
 func (m *mapper) unmatched() *failure {
+	matcher, d := m.rows.binding.ignoreNew, &m.rows.binding.record
+	values, has := d.New, d.HasNew
+	if d.Event == decode.Remove {
+		matcher, values, has = m.rows.binding.ignoreOld, d.Old, d.HasOld
+	}
+	if matcher != nil && has {
+		switch ok, err := matcher.Match(m.rows.rec, values, &m.rows.meta); {
+		case err != nil:
+			return &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
+		case ok:
+			return nil
+		}
+	}
 	return &failure{
 		reason: pipeline.ReasonUnmatched, fatal: m.unnest.unmatched == unmatchedFail,
-		message: "no table wants the item; add a table, widen a where, or set unmatched: ignore",
+		message: "no table wants the item; add a table, widen a where, name it in ignore, or set unmatched: ignore",
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
@@ -22,7 +23,8 @@ type Unnest struct {
 	name      string
 	tables    []*table
 	unmatched string
-	canMiss   bool // no table takes every item
+	ignore    *pattern.Pattern // of items that no table need want; nil = none
+	canMiss   bool             // no table takes every item
 	mask      decode.Mask
 	masked    []decode.Path      // what the pipeline file masks here
 	paths     []pipeline.PathUse // of all tables
@@ -42,6 +44,13 @@ func New(name string, cfg Config) (*Unnest, error) {
 	if known := []string{unmatchedDeadLetter, unmatchedIgnore, unmatchedFail}; !slices.Contains(known, u.unmatched) {
 		mistakes = append(mistakes, &spec.FieldError{Path: []string{"unmatched"}, Name: u.unmatched, Known: known,
 			Message: fmt.Sprintf("unknown unmatched %q", u.unmatched)})
+	}
+	ignore, wrong := compilePattern(cfg.Ignore.Value, "ignore")
+	for _, e := range wrong {
+		mistakes = append(mistakes, e)
+	}
+	if u.ignore = ignore; cfg.Ignore.Value != nil && u.unmatched == unmatchedIgnore {
+		mistakes = append(mistakes, &spec.FieldError{Path: []string{"ignore"}, Message: "unmatched: ignore ignores every item that no table wants: leave ignore out, or unmatched"})
 	}
 	seen := map[string]string{}
 	for i := range cfg.Tables {
@@ -92,6 +101,9 @@ func (u *Unnest) Policy(table *pipeline.Table) pipeline.Policy {
 // *spec.FieldError with a path that starts at the node.
 func (u *Unnest) Warnings() []error {
 	var all []error
+	if u.ignore != nil && !u.canMiss {
+		all = append(all, &spec.FieldError{Path: []string{"ignore"}, Message: "ignore is about items that no table wants, and a table without where takes every item: leave ignore out, or give the table a where"})
+	}
 	for _, t := range u.tables {
 		if w := t.warning(); w != nil {
 			all = append(all, w)
