@@ -37,6 +37,8 @@ type column struct {
 	expr      *expression.Expression // of computed
 	variables []variable             // of expr, by number
 	computed  int                    // which of the table's expressions it is
+	takes     bool                   // its from takes the value out of the rest of the item
+	rest      *decode.Rest           // of a column that has the rest
 	format    datetime.Format
 	truths    boolWords
 	onError   string

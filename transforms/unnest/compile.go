@@ -85,6 +85,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 	}
 	t.out, t.columns, t.item, t.explode = out, c.columns, c.scope.item, c.scope.levels
 	t.setDistinct()
+	t.setRest()
 	t.setRemovals()
 	t.order = slices.Clone(out.Key)
 	for i := range t.columns {
@@ -208,8 +209,9 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 			Known: []string{onErrorDeadLetter, onErrorNull, onErrorFail}, Message: fmt.Sprintf("unknown on_error %q", cfg.OnError)})
 	}
 	out.source = c.from(name, cfg.From)
-	out.typ = c.columnType(name, cfg.Type, out.source)
+	out.typ = c.columnType(name, cfg, out.source)
 	c.shape(&out, cfg)
+	c.whole(&out)
 	if out.masked = cfg.Mask; out.masked && out.shape != computed && !out.source.isOfItem() {
 		c.mistake("mask hides attributes of the item, and this column has none: leave mask out", "columns", name, "mask")
 	}
@@ -256,7 +258,11 @@ func (c *compiler) unresolved(err error, at ...string) {
 	c.add(e)
 }
 
-func (c *compiler) columnType(name, text string, s source) pipeline.Type {
+func (c *compiler) columnType(name string, cfg *ColumnConfig, s source) pipeline.Type {
+	text := cfg.Type
+	if text == "" && cfg.Expr == "" && c.scope.isWhole(&s) {
+		return pipeline.Type{Kind: pipeline.JSONText}
+	}
 	if text == "" && s.origin == fromOrdinal {
 		return pipeline.Type{Kind: pipeline.Int64}
 	}
@@ -291,7 +297,7 @@ func (c *compiler) shape(out *column, cfg *ColumnConfig) {
 		c.extract(out, cfg.Extract)
 	case cfg.Expr != "":
 		out.shape = computed
-		c.compileExpression(out, cfg.Expr)
+		c.compileExpression(out, cfg)
 	}
 }
 

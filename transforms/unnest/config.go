@@ -40,13 +40,13 @@ type ExplodeConfig struct {
 // ColumnConfig is one column. Its value is what from leads to, then at most one
 // of after, split, extract and expr, then the type.
 type ColumnConfig struct {
-	From        spec.Paths `yaml:"from" change:"content" desc:"Where the value is: a document path (names with dots and [n]; [-1] is the last element of a list), the explode's alias or ordinal, or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
+	From        spec.Paths `yaml:"from" change:"content" desc:"Where the value is: a document path (names with dots and [n]; [-1] is the last element of a list), the explode's alias or ordinal, $item (the whole item, as json), $rest (what no column of the table has by its from, as json), or $meta.event_name, created_at, arrived_at, event_id, table or ttl; left out = the attribute with the column's name. Of a list of paths, the first counts whose value is there and not null."`
 	After       string     `yaml:"after" change:"content" desc:"Takes the text after this prefix; null when the text does not begin with it."`
 	Split       string     `yaml:"split" change:"content" desc:"Cuts the text at each occurrence of this separator and takes the part given by part; null when there are fewer."`
 	Part        int        `yaml:"part" change:"content" desc:"Which part split takes, from 1."`
 	Extract     string     `yaml:"extract" change:"content" desc:"Takes what this regular expression (RE2) finds: its first group, or the whole match when it has none; null when it does not match."`
 	Expr        string     `yaml:"expr" change:"content" desc:"Computes the value with an expression (docs/expressions.md) over the item; value is what from leads to, other names are document paths. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a value that it uses is missing or null, unless ?? gives another."`
-	Type        string     `yaml:"type" change:"identity" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
+	Type        string     `yaml:"type" change:"identity" desc:"The column's type: string (also when left out, but for the ordinal, which is an int64, and $item and $rest, which are json), bool, int64, double, decimal(p,s), date, timestamp, binary, json."`
 	Format      string     `yaml:"format" change:"content" desc:"How a date or timestamp is written: a layout as Go has them (Jan 2 15:04:05 2006), unix, unix_ms or unix_us (seconds, milliseconds or microseconds since 1970); left out = RFC 3339."`
 	Zone        string     `yaml:"zone" change:"content" desc:"The time zone of dates and timestamps that are written without an offset, by its IANA name, as Europe/Berlin; left out = UTC. Of two instants with one local time it is the earlier; a local time that clocks skip is taken as if they had not been put forward yet. Of an instant, a date is the one in the zone."`
 	Precision   string     `yaml:"precision" enum:"truncate,round" change:"content" desc:"What becomes of the part of a timestamp that is finer than microseconds: truncate leaves it out, round takes the nearest microsecond; left out = it does not fit unless it is zero."`
@@ -105,6 +105,8 @@ func (t TableConfig) Canonical(string) any {
 		switch parsed, err := pipeline.ParseType(c.Type); {
 		case c.Type == "" && t.hasOrdinal(c.From):
 			c.Type = pipeline.Type{Kind: pipeline.Int64}.String()
+		case c.Type == "" && c.Expr == "" && (slices.Equal(c.From, spec.Paths{itemName}) || slices.Equal(c.From, spec.Paths{restName})):
+			c.Type = pipeline.Type{Kind: pipeline.JSONText}.String()
 		case c.Type == "":
 			c.Type = pipeline.Type{Kind: pipeline.String}.String()
 		case err == nil:

@@ -52,6 +52,10 @@ func TestMistakes(t *testing.T) {
 		"tables:\n\tt:\n\t\tcolumns: {a: {format: '2006'}, b: {type: date, format: YYYY-MM-DD}, c: {from: $meta.created_at, type: timestamp, format: unix}}": {
 			`tables/t/columns/a/format: format belongs to the types date and timestamp, not to string`,
 			`tables/t/columns/b/format: "YYYY-MM-DD" is no layout`, `tables/t/columns/c/format: the times in $meta have no format`},
+		"tables:\n\tt:\n\t\tcolumns: {a: {from: $item, type: string}, b: {from: $rest.x}, c: {from: [x, $rest]}, d: {from: $rest, expr: value}, e: {from: $item, after: x}, f: {expr: '$item.x'}}": {
+			`tables/t/columns/a/type: $item is a document, and gives json only`, `tables/t/columns/b/from: $rest is a whole: write x for what is in the item`,
+			`tables/t/columns/c/from: alternatives are document paths: $item and $rest stand alone`, `tables/t/columns/d/expr: $rest is taken whole, without expr`,
+			`tables/t/columns/e/type: a column of type json takes the value whole`, `tables/t/columns/f/expr: $item is a whole`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {type: json, after: x}, b: {from: $meta.created_at, type: double}, c: {from: $meta.ttl, type: int64}, d: {from: $meta.table, type: json}, e: {from: $meta.created_at, after: x}}": {
 			`tables/t/columns/a/type: a column of type json takes the value whole`, `tables/t/columns/b/type: a time gives no double`,
 			`tables/t/columns/c/type: a bool gives no int64`, `tables/t/columns/d/type: d is a text and gives no json`, `tables/t/columns/e: a time is taken whole`},

@@ -100,7 +100,7 @@ func (t *table) values() (item []value, element [][]value) {
 
 // isAlwaysThere reports whether a value is no part of a document, or all of it.
 func (t *table) isAlwaysThere(s source) bool {
-	return s.origin > fromElement || s.origin == fromElement && len(t.explode[s.level].element[s.slot]) == 0
+	return s.origin > fromElement || s.origin == fromElement && len(t.explode[s.level].element[s.slot]) == 0 || s.origin == fromItem && len(t.item[s.slot]) == 0
 }
 
 func addValue(to []value, sources []source, column string) []value {

@@ -27,7 +27,8 @@
 //   - date: 2006-01-02, or the date of a timestamp in UTC or the zone;
 //   - binary: a binary, decoded;
 //   - json: any value, as plain JSON; a string that holds a JSON object or list as
-//     that.
+//     that. $item is the item, and $rest what no column takes of it by its from
+//     (compile_whole.go).
 //
 // $meta.created_at and $meta.arrived_at are times: a timestamp, a date, an int64
 // of µs since 1970, or RFC 3339 text.

@@ -2,6 +2,7 @@ package unnest
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -24,6 +25,7 @@ type variableNames struct {
 	scope     *scope
 	value     source // of the name value
 	variables []variable
+	usesValue bool
 }
 
 // valueName stands for what the column's from leads to.
@@ -34,6 +36,7 @@ func (r *variableNames) Resolve(chain decode.Path) (number int, t expression.Typ
 	path := chain
 	switch {
 	case chain[0].Name == valueName:
+		r.usesValue = true
 		return r.variable(variable{source: r.value}), typeOf(r.value), 1, nil
 	case chain[0].Name == metaName:
 		path = chain[:min(2, len(chain))]
@@ -43,6 +46,9 @@ func (r *variableNames) Resolve(chain decode.Path) (number int, t expression.Typ
 		}
 	}
 	s, err := r.scope.resolve(path)
+	if err == nil && s.rest {
+		err = fmt.Errorf("%s is there for from only: %s is the item", restName, itemName)
+	}
 	if err != nil {
 		m := &expression.Mistake{Message: err.Error()}
 		var meta *unknownMeta
@@ -90,12 +96,13 @@ func typeOf(s source) expression.Type {
 }
 
 // compileExpression compiles a column's expression.
-func (c *compiler) compileExpression(out *column, text string) {
+func (c *compiler) compileExpression(out *column, cfg *ColumnConfig) {
 	r := &variableNames{scope: &c.scope, value: out.source}
-	e, mistakes := expression.Parse(text, r)
+	e, mistakes := expression.Parse(cfg.Expr, r)
 	for _, m := range mistakes {
 		c.add(m.Field("columns", out.name, "expr"))
 	}
+	out.takes = len(cfg.From) > 0 || r.usesValue
 	if e != nil {
 		out.expr, out.variables, out.computed = e, r.variables, c.computed
 		c.computed++

@@ -93,7 +93,7 @@ func (r *valueReader) otherCell(c *column, out *columnBuilder, v decode.Value) s
 		out.null()
 		return ""
 	case c.typ.Kind == pipeline.JSONText:
-		return r.jsonCell(out, v)
+		return r.jsonCell(c, out, v)
 	case c.typ.Kind == pipeline.Binary:
 		b, err := decode.AppendBytes(out.data, r.rec, v)
 		if err != nil {
@@ -184,7 +184,10 @@ func (r *valueReader) changeTime(o origin) int64 {
 
 // jsonCell appends a value as plain JSON. A text that holds a JSON object or list,
 // as items and change records of databases have them, is that document.
-func (r *valueReader) jsonCell(out *columnBuilder, v decode.Value) string {
+func (r *valueReader) jsonCell(c *column, out *columnBuilder, v decode.Value) string {
+	if c.rest != nil {
+		return r.restCell(c, out, v)
+	}
 	if v.Kind == decode.String {
 		text, err := decode.AppendText(r.scratch[:0], r.rec, v)
 		if err != nil {
@@ -198,6 +201,17 @@ func (r *valueReader) jsonCell(out *columnBuilder, v decode.Value) string {
 		}
 	}
 	b, err := decode.AppendJSON(out.data, r.rec, v, r.binding.typed)
+	if err != nil {
+		return err.Error()
+	}
+	out.data = b
+	out.endText()
+	return ""
+}
+
+// restCell appends what no column takes of the item, as plain JSON.
+func (r *valueReader) restCell(c *column, out *columnBuilder, item decode.Value) string {
+	b, err := c.rest.AppendJSON(out.data, r.rec, item, r.binding.typed)
 	if err != nil {
 		return err.Error()
 	}

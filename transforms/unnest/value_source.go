@@ -37,13 +37,15 @@ type source struct {
 	origin origin
 	level  int // of the explode, for elements, their ordinals and keys
 	slot   int // into the paths of the table, for items and elements
+	// rest says that it is what no column of the table takes of the item.
+	rest bool
 	// others are where the value is looked for next while it is missing or null.
 	others []source
 }
 
 // equal reports whether both lead to one value.
 func (s *source) equal(o *source) bool {
-	return s.origin == o.origin && s.level == o.level && s.slot == o.slot &&
+	return s.origin == o.origin && s.level == o.level && s.slot == o.slot && s.rest == o.rest &&
 		slices.EqualFunc(s.others, o.others, func(a, b source) bool { return a.equal(&b) })
 }
 
@@ -77,6 +79,12 @@ func (s *scope) find(name string) (o origin, level int, ok bool) {
 
 const metaName = "$meta"
 
+// Names of the item as a whole, and of what no column of the table takes of it.
+const (
+	itemName = "$item"
+	restName = "$rest"
+)
+
 // unknownMeta is an error for a name below $meta that does not exist.
 type unknownMeta struct{ name string }
 
@@ -95,6 +103,11 @@ func (s *scope) resolve(path decode.Path) (source, error) {
 			return source{}, &unknownMeta{name}
 		}
 		return source{origin: o}, nil
+	case first == itemName || first == restName:
+		if len(path) > 1 {
+			return source{}, fmt.Errorf("%s is a whole: write %s for what is in the item", first, path[1:])
+		}
+		return source{slot: slotFor(&s.item, decode.Path{}), rest: first == restName}, nil
 	}
 	o, level, _ := s.find(first)
 	switch {
@@ -114,6 +127,9 @@ func (s *scope) resolveAll(paths []decode.Path) (source, error) {
 		return source{}, err
 	}
 	for _, p := range paths[1:] {
+		if name := p[0].Name; name == itemName || name == restName || paths[0][0].Name == itemName || paths[0][0].Name == restName {
+			return source{}, fmt.Errorf("alternatives are document paths: %s and %s stand alone", itemName, restName)
+		}
 		other, err := s.resolve(p)
 		if err != nil {
 			return source{}, err
@@ -142,4 +158,9 @@ func slotFor(paths *[]decode.Path, path decode.Path) int {
 // isOfItem reports whether the value is a part of the item.
 func (s *source) isOfItem() bool {
 	return s.origin == fromItem || s.origin == fromElement || s.origin == fromKey
+}
+
+// isWhole reports whether the value is the item, or the rest of it.
+func (t *scope) isWhole(s *source) bool {
+	return s.origin == fromItem && s.slot < len(t.item) && len(t.item[s.slot]) == 0
 }
