@@ -277,11 +277,21 @@ func (s *cli) showLetter(f *deadletters.Found, output string) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "id:       %s\nstatus:   %s\nreason:   %s\nmessage:  %s\nnode:     %s\nsource:   %s\nposition: %s%s\ntime:     %s\nepoch:    %d\n",
 		f.ID, f.Status, f.Reason, f.Message, f.Node, f.Source, f.Pos(), atByte(f.Offset), f.Time.Format("2006-01-02T15:04:05.000Z"), f.Epoch)
+	if f.Row != nil {
+		fmt.Fprintf(&b, "row of:   table %s", f.Row.Table)
+		if f.Row.Element != "" {
+			fmt.Fprintf(&b, ", element %s", f.Row.Element)
+		}
+		b.WriteByte('\n')
+	}
 	if f.ReplayOf != "" {
 		fmt.Fprintf(&b, "replays:  %s\n", f.ReplayOf)
 	}
 	if f.Status == deadletters.Replayed {
 		fmt.Fprintf(&b, "replayed: %s, epoch %d\n", f.ReplayedAt.UTC().Format(time.RFC3339), f.ReplayedIn)
+	}
+	if f.Row != nil && record == "" {
+		record = "(as of the first dead letter of this position)"
 	}
 	fmt.Fprintf(&b, "record:\n%s\n", record)
 	_, err := io.WriteString(s.out, b.String())

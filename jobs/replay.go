@@ -26,7 +26,8 @@ func (s *cli) deadLettersReplay() *cobra.Command {
 		Long: "Replay puts dead letters into an inbox, which the pipeline reads within seconds while it runs for good, and else at its next\n" +
 			"run. They go through the pipeline as it is defined then, to the transform that refused them, with the version that the record\n" +
 			"has: a newer change of the item still wins. Each takes effect exactly once; one that is refused again is a new dead letter.\n" +
-			"Letters that were read again already, or wait to be, are left out.",
+			"Letters that were read again already, or wait to be, are left out, and so are rows that on_error: drop_row left out of records\n" +
+			"that had effect: backfill reads those again.",
 		Example: "  starlift dead-letters replay shop.yaml --reason bad_value --since 24h\n  starlift dead-letters replay shop.yaml --all\n" +
 			"  starlift dead-letters replay shop.yaml shop-0f3c…-000000000001.ndjson:1",
 	}
@@ -74,6 +75,7 @@ type replayReport struct {
 	Replayed int64 `json:"replayed"`
 	Waiting  int64 `json:"waiting"`
 	Outdated int64 `json:"outdated"`
+	Rows     int64 `json:"rows"` // left out of records that had effect
 }
 
 // requestReplay submits a request for the chosen letters, all of them or none.
@@ -96,6 +98,10 @@ func requestReplay(ctx context.Context, a *assembly.Pipeline, c *letterFilter, f
 		case deadletters.Outdated:
 			done.Outdated++
 		default:
+			if f.Row != nil {
+				done.Rows++
+				return nil
+			}
 			if err := a.Readers[f.Source].CheckReadable(f.Letter); err != nil {
 				return fmt.Errorf("%s can't be read again: %w", f.ID, err)
 			}
@@ -158,6 +164,7 @@ func (s *cli) printReplay(a *assembly.Pipeline, r replayReport, output string) e
 	}{
 		{r.Replayed, "were read again already"}, {r.Waiting, "wait already"},
 		{r.Outdated, "are of an earlier state folder, and the present one reads their records from the source"},
+		{r.Rows, "are rows of records that had effect otherwise: mend the pipeline file, and starlift backfill reads their records again from the source"},
 	} {
 		if left.n > 0 {
 			fmt.Fprintf(s.out, "left out: %d that %s\n", left.n, left.why)

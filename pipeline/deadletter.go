@@ -28,9 +28,10 @@ var Reasons = []Reason{
 }
 
 // DeadLetter is a record that takes no effect. All of its rows are left out: a
-// change is atomic.
+// change is atomic, unless the pipeline says of a table that its bad rows are to be left
+// out alone.
 type DeadLetter struct {
-	Record  []byte // the original bytes
+	Record  []byte // the original bytes; of rows of one record, the first has them
 	Reason  Reason
 	Message string // names the table, column and value
 	Node    string
@@ -40,6 +41,14 @@ type DeadLetter struct {
 	// Item is the Change.Item of the change that the record would have been; zero where it
 	// is not known, or nobody settles.
 	Item Hash
+	// Row is what is left out of a record that takes effect; nil = the record is.
+	Row *DeadRow
+}
+
+// DeadRow is a row that is left out.
+type DeadRow struct {
+	Table   string `json:"table"`
+	Element string `json:"element,omitempty"` // of the item, that the row is made of, for people
 }
 
 // Origin is what has to be known of a record, besides its bytes and position, to

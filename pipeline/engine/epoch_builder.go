@@ -249,11 +249,11 @@ func (b *epochBuilder) addDeadLetters(s *stage, batch *pipeline.Batch) error {
 		for next < len(batch.DeadLetters) && batch.DeadLetters[next].At == i {
 			d := &batch.DeadLetters[next]
 			next++
-			dead = true
 			d.Origin = batch.Records.Origin(i)
-			if err := b.addLetter(s, d); err != nil {
+			if err := b.addLetter(s, d, !dead || d.Row == nil); err != nil {
 				return err
 			}
+			dead = true
 		}
 		if batch.Records.Replays != nil {
 			if err := b.open.addReplayed(batch.Records.Replays[i].Origin.ReplayOf); err != nil {
@@ -272,8 +272,10 @@ func (b *epochBuilder) addDeadLetters(s *stage, batch *pipeline.Batch) error {
 	return nil
 }
 
-func (b *epochBuilder) addLetter(s *stage, d *pipeline.DeadLetter) error {
-	if d.Origin.ReplayOf == nil {
+// addLetter adds a dead letter to the epoch; counts says whether its record is to be counted:
+// of rows of one record, the first does.
+func (b *epochBuilder) addLetter(s *stage, d *pipeline.DeadLetter, counts bool) error {
+	if counts && d.Origin.ReplayOf == nil {
 		b.budget.addLetter(d)
 	}
 	return b.open.addLetter(s, d)
@@ -344,7 +346,7 @@ func (b *epochBuilder) settleStage(s *stage, to *emitter) error {
 func (b *epochBuilder) addLateLetters(s *stage, letters []pipeline.DeadLetter) error {
 	for i := range letters {
 		d := &letters[i]
-		if err := b.addLetter(s, d); err != nil {
+		if err := b.addLetter(s, d, true); err != nil {
 			return err
 		}
 		if d.Origin.ReplayOf != nil {

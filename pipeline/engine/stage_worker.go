@@ -247,6 +247,10 @@ func (w *stageWorker) rejectChanges(b *pipeline.Batch) error {
 	if len(w.bad) == 0 {
 		return nil
 	}
+	b.DeadLetters = slices.DeleteFunc(b.DeadLetters, func(d pipeline.DeadLetter) bool {
+		_, rejected := w.bad[int32(d.At)]
+		return rejected && d.Row != nil // the record's letter is of all of its rows
+	})
 	number := make([]int32, len(b.Changes)) // the changes' new indices; -1 = rejected
 	changes := make([]pipeline.Change, 0, len(b.Changes))
 	for i, c := range b.Changes {

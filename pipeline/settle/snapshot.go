@@ -66,6 +66,9 @@ func (s *Settler) noteRefused(b *pipeline.Batch) error {
 	}
 	mark := snapshotMark{time: f.ExportTime, table: id}
 	for i := range b.DeadLetters {
+		if b.DeadLetters[i].Row != nil {
+			continue // its record takes effect
+		}
 		if item := b.DeadLetters[i].Item; item != (pipeline.Hash{}) {
 			s.state.Items.Put(mark.refusedKey(item), mark.append(nil, refusedEntry))
 		} else {

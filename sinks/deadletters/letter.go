@@ -21,6 +21,8 @@ type Letter struct {
 	Offset    int64           `json:"offset,omitempty"` // of its first byte in the partition
 	// Position is the place in the partition where it is no line: a sequence number.
 	Position string `json:"position,omitempty"`
+	// Row is what was left out of a record that had effect; nil = the record was.
+	Row *pipeline.DeadRow `json:"row,omitempty"`
 	// ReplayOf is the letter that was read again and became this one.
 	ReplayOf string `json:"replay_of,omitempty"`
 	// What follows is needed to read it again.
@@ -30,7 +32,8 @@ type Letter struct {
 	Arrived    int64  `json:"arrived,omitempty"`
 	ExportTime int64  `json:"export_time,omitempty"`
 	Table      string `json:"table,omitempty"`
-	// Record is the original record when it is valid UTF-8, else Binary is.
+	// Record is the original record when it is valid UTF-8, else Binary is. Of letters of
+	// rows of one record, the first has it.
 	Record string `json:"record,omitempty"`
 	Binary []byte `json:"record_base64,omitempty"`
 }
@@ -48,6 +51,7 @@ func newLetter(name string, epoch int64, now time.Time, d *pipeline.DeadLetter) 
 		Time: now, Pipeline: name, Epoch: epoch, Node: d.Node, Reason: d.Reason, Message: d.Message,
 		Source: d.Pos.Source, Partition: d.Pos.Partition, Line: d.Pos.Line, Offset: d.Pos.Offset, Position: d.Pos.Text,
 		Transform: d.Origin.Transform, Order: d.Origin.Order, Ordinal: d.Origin.Ordinal, Arrived: d.Origin.Arrived, ExportTime: d.Origin.ExportTime, Table: d.Origin.Table,
+		Row: d.Row,
 	}
 	if again := d.Origin.ReplayOf; again != nil {
 		l.ReplayOf = again.ID

@@ -24,7 +24,8 @@ type table struct {
 	where    *pattern.Pattern // nil = every item
 	explode  []level          // outermost first; nil = one row per item
 	columns  []column
-	order    []int // the columns, those of the key first
+	order    []int // the columns: those of the key, then those that may drop the row
+	decisive int   // how many of order decide whether a row of an old image was there
 	item     []decode.Path
 	distinct bool // rows of one item cannot have equal keys
 	covered  coveredValues
@@ -87,12 +88,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 	t.setDistinct()
 	t.setRest()
 	t.setRemovals()
-	t.order = slices.Clone(out.Key)
-	for i := range t.columns {
-		if !t.columns[i].key {
-			t.order = append(t.order, i)
-		}
-	}
+	t.setOrder()
 	return t, nil
 }
 
@@ -102,6 +98,21 @@ func (c *compiler) where() *pattern.Pattern {
 		c.add(e)
 	}
 	return p
+}
+
+// setOrder puts the columns that decide whether a row is there before the others.
+func (t *table) setOrder() {
+	t.order = slices.Clone(t.out.Key)
+	for _, decides := range []bool{true, false} {
+		for i := range t.columns {
+			if c := &t.columns[i]; !c.key && (c.onError == onErrorDropRow) == decides {
+				t.order = append(t.order, i)
+			}
+		}
+		if decides {
+			t.decisive = len(t.order)
+		}
+	}
 }
 
 // compilePattern compiles the pattern that a key has; nil = it has none, or mistakes.
@@ -204,9 +215,11 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	if out.onError == "" {
 		out.onError = onErrorDeadLetter
 	}
-	if !slices.Contains([]string{onErrorDeadLetter, onErrorNull, onErrorFail}, out.onError) {
-		c.add(&spec.FieldError{Path: []string{"columns", name, "on_error"}, Name: cfg.OnError,
-			Known: []string{onErrorDeadLetter, onErrorNull, onErrorFail}, Message: fmt.Sprintf("unknown on_error %q", cfg.OnError)})
+	switch known := []string{onErrorDeadLetter, onErrorNull, onErrorFail, onErrorDropRow}; {
+	case !slices.Contains(known, out.onError):
+		c.add(&spec.FieldError{Path: []string{"columns", name, "on_error"}, Name: cfg.OnError, Known: known, Message: fmt.Sprintf("unknown on_error %q", cfg.OnError)})
+	case out.onError == onErrorDropRow && c.cfg.Explode == nil:
+		c.mistake(fmt.Sprintf("drop_row leaves a row of an element out, and table %q has one row per item: write dead_letter, null or fail", c.name), "columns", name, "on_error")
 	}
 	out.source = c.from(name, cfg.From)
 	out.typ = c.columnType(name, cfg, out.source)

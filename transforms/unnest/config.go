@@ -53,7 +53,7 @@ type ColumnConfig struct {
 	TrueValues  []string   `yaml:"true_values" change:"content" desc:"Texts that mean true in a column of type bool, besides true and 1."`
 	FalseValues []string   `yaml:"false_values" change:"content" desc:"Texts that mean false in a column of type bool, besides false and 0."`
 	Mask        bool       `yaml:"mask" change:"free" desc:"Keeps the value out of messages, logs, and what is shown of dead letters: for what not everybody may see who looks after the pipeline. Sinks get it as it is."`
-	OnError     string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" change:"content" desc:"What becomes of a value that does not fit the type, or that a sink cannot store: the whole change is a dead letter, the value is null, or the run ends."`
+	OnError     string     `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail,drop_row" change:"content" desc:"What becomes of a value that does not fit the type, or that a sink cannot store: the whole change is a dead letter, the value is null, or the run ends. drop_row, in tables with explode, leaves the row alone out, also where its key is null; what only a sink cannot store makes the change a dead letter even so."`
 }
 
 // The choices of ColumnConfig.OnError; empty means the first.
@@ -61,6 +61,7 @@ const (
 	onErrorDeadLetter = "dead_letter"
 	onErrorNull       = "null"
 	onErrorFail       = "fail"
+	onErrorDropRow    = "drop_row"
 )
 
 // The choices of TableConfig.Keep; empty means the first.

@@ -52,6 +52,7 @@ func TestMistakes(t *testing.T) {
 		"tables:\n\tt:\n\t\tcolumns: {a: {format: '2006'}, b: {type: date, format: YYYY-MM-DD}, c: {from: $meta.created_at, type: timestamp, format: unix}}": {
 			`tables/t/columns/a/format: format belongs to the types date and timestamp, not to string`,
 			`tables/t/columns/b/format: "YYYY-MM-DD" is no layout`, `tables/t/columns/c/format: the times in $meta have no format`},
+		"tables:\n\tt:\n\t\tcolumns: {a: {on_error: drop_row}}": {`tables/t/columns/a/on_error: drop_row leaves a row of an element out, and table "t" has one row per item`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {from: $item, type: string}, b: {from: $rest.x}, c: {from: [x, $rest]}, d: {from: $rest, expr: value}, e: {from: $item, after: x}, f: {expr: '$item.x'}}": {
 			`tables/t/columns/a/type: $item is a document, and gives json only`, `tables/t/columns/b/from: $rest is a whole: write x for what is in the item`,
 			`tables/t/columns/c/from: alternatives are document paths: $item and $rest stand alone`, `tables/t/columns/d/expr: $rest is taken whole, without expr`,

@@ -95,7 +95,7 @@ func (m *mapper) record(i int) error {
 		m.batch.Ignored++
 		return nil
 	}
-	m.rows.rec, m.rows.index, m.identified = m.records.Bytes(i), i, false
+	m.rows.rec, m.rows.index, m.identified, m.rows.dropped = m.records.Bytes(i), i, false, m.rows.dropped[:0]
 	gone, d := mark == pipeline.FilteredOut, &m.rows.binding.record
 	if err := m.rows.binding.decoder.Decode(m.rows.rec, d); err != nil {
 		var bad *decode.Error
@@ -157,6 +157,14 @@ func (m *mapper) record(i int) error {
 
 // accept records the change whose rows are in the builds.
 func (m *mapper) accept(matched bool) {
+	for i := range m.rows.dropped {
+		letter := m.rows.dropped[i]
+		letter.Node, letter.Pos, letter.At = m.unnest.name, m.records.Position(m.rows.index), m.rows.index
+		if i == 0 {
+			letter.Record = slices.Clone(m.rows.rec)
+		}
+		m.batch.DeadLetters = append(m.batch.DeadLetters, letter)
+	}
 	if !matched {
 		m.batch.Ignored++
 		if !m.settled && !m.hasRows() {

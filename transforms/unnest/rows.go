@@ -13,10 +13,12 @@ import (
 type rowMaker struct {
 	valueReader
 	unnest *Unnest
-	index  int                  // of the record among those of the batch
-	keys   keySet               // of the rows that the record has in the table
-	lists  []*decode.Projection // of the elements of each level of the table
-	level  int                  // that is reached
+	index  int    // of the record among those of the batch
+	keys   keySet // of the rows that the record has in the table
+	// dropped are rows that are left out of the record, without what they have in common.
+	dropped []pipeline.DeadLetter
+	lists   []*decode.Projection // of the elements of each level of the table
+	level   int                  // that is reached
 	// elementFailure is why the rows of a list can't be made.
 	elementFailure *failure
 	// visitElement and visitKeyed, bound once.
@@ -122,13 +124,13 @@ func (r *rowMaker) newRow() *failure {
 		if reason := r.cell(c, out); reason != "" {
 			out.undo()
 			if c.onError != onErrorNull {
-				return r.conversionFailure(c, reason)
+				return r.badRow(c, row, r.conversionFailure(c, reason))
 			}
 			out.null()
 		}
 		if c.key && out.isNull(row) {
-			return &failure{reason: pipeline.ReasonNullKey,
-				message: fmt.Sprintf("table %s, column %s: null in the key%s", t.out.Name, c.name, r.elementText())}
+			return r.badRow(c, row, &failure{reason: pipeline.ReasonNullKey,
+				message: fmt.Sprintf("table %s, column %s: null in the key%s", t.out.Name, c.name, r.elementText())})
 		}
 	}
 	b.endRow(pipeline.OpUpsert)
@@ -136,6 +138,17 @@ func (r *rowMaker) newRow() *failure {
 		return &failure{reason: pipeline.ReasonDuplicateKey,
 			message: fmt.Sprintf("table %s: two rows of the item have one key%s", t.out.Name, r.elementText())}
 	}
+	return nil
+}
+
+// badRow leaves a row out, where the column that is wrong says so; else the change is refused.
+func (r *rowMaker) badRow(c *column, row int, f *failure) *failure {
+	if c.onError != onErrorDropRow {
+		return f
+	}
+	r.current.truncate(row)
+	r.dropped = append(r.dropped, pipeline.DeadLetter{Reason: f.reason, Message: f.message,
+		Row: &pipeline.DeadRow{Table: r.current.table.out.Name, Element: r.elementPath()}})
 	return nil
 }
 
@@ -157,7 +170,7 @@ func (r *rowMaker) checkSize() *failure {
 }
 
 // oldRow makes the delete of a row of the old image, unless the new image
-// yields the same key or the key does not convert.
+// yields the same key, the key does not convert, or the row was left out.
 func (r *rowMaker) oldRow() {
 	b := r.current
 	t, row := b.table, len(b.ops)
@@ -166,9 +179,13 @@ func (r *rowMaker) oldRow() {
 		c, out := &t.columns[i], &b.columns[i]
 		if r.cell(c, out) != "" {
 			out.undo()
+			if c.onError == onErrorDropRow {
+				b.truncate(row)
+				return
+			}
 			out.null()
 		}
-		if n < keys && out.isNull(row) || n == keys-1 && !r.keys.add(b.appendKey(r.keys.buffer(), row)) {
+		if n < keys && out.isNull(row) || n == t.decisive-1 && !r.keys.add(b.appendKey(r.keys.buffer(), row)) {
 			b.truncate(row)
 			return
 		}
