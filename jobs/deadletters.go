@@ -239,6 +239,9 @@ func findLetters(ctx context.Context, a *assembly.Pipeline, stateID, file string
 // maskRecord hides what masked columns read of a letter's record. All of a broken record, or of
 // one whose source is gone, is hidden, since it is unknown which bytes those are.
 func maskRecord(a *assembly.Pipeline, f *deadletters.Found) {
+	if len(f.Original()) == 0 {
+		return // of a row whose record another letter has
+	}
 	source, known := a.Readers[f.Source]
 	for _, t := range a.Config.Changes {
 		m, ok := t.Transform.(pipeline.Masker)

@@ -17,6 +17,7 @@ var oraclePipelines = []oraclePipeline{
 	}},
 	{name: "hash", domain: dealDomain},
 	{name: "lists", domain: basketDomain},
+	{name: "nested", domain: stationDomain},
 	{name: "itself", domain: employeeDomain},
 	{name: "moving", domain: claimDomain, expressions: claimExpressions},
 	{name: "ignoring", domain: claimDomain, expressions: claimExpressions},
@@ -106,6 +107,20 @@ var basketDomain = oracle.Domain{
 		attribute("parts", []any{part("x", "1")}, []any{part("x", "2"), part("y", "3")}, []any{part("y", "4"), part("z", "5")}, []any{}, oracle.Missing,
 			[]any{part("x", "6"), part("x", "7")}), // the last is a dead letter
 		attribute("tags", oracle.Set{"x"}, oracle.Set{"y", "x"}, []any{"y", "y", nil}, oracle.Missing),
+	}},
+}
+
+func readings(note string, values any) map[string]any {
+	return map[string]any{"note": note, "values": values}
+}
+
+// stationDomain has maps of lists, some with a value that is no list, or no number.
+var stationDomain = oracle.Domain{
+	{Items: numbered("s", 3, nil), Attributes: []oracle.Attribute{
+		attribute("days", map[string]any{"d1": readings("dry", []any{part("x", "1")})}, "none", oracle.Missing, map[string]any{},
+			map[string]any{"d2": readings("wet", []any{part("y", "2"), map[string]any{"id": "z", "n": "many"}}), "d1": readings("hot", []any{})},
+			map[string]any{"d1": readings("cold", []any{part("z", "4"), map[string]any{"n": number("5")}}), "d3": map[string]any{"note": "new"}},
+			map[string]any{"d2": readings("odd", "text")}), // in the table of readings a dead letter
 	}},
 }
 

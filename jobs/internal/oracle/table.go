@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -72,11 +73,14 @@ func (t *table) rows(im Image) ([]Row, error) {
 	}
 	for _, scope := range scopes {
 		row, err := t.row(scope)
+		if errors.Is(err, errDropped) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		key, ok := row.keyOf(t.Key)
-		if !ok && t.skipsNullKeys {
+		if !ok && (t.skipsNullKeys || t.dropsNullKey(row)) {
 			continue
 		}
 		if !ok {
@@ -89,6 +93,20 @@ func (t *table) rows(im Image) ([]Row, error) {
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// errDropped says that a row is left out alone.
+var errDropped = errors.New("the row is dropped")
+
+// dropsNullKey reports whether the first null of a row's key, in the order of the columns, is
+// one that drops the row.
+func (t *table) dropsNullKey(row Row) bool {
+	for _, c := range t.Columns {
+		if _, ok := row[c.Name]; !ok && slices.Contains(t.Key, c.Name) {
+			return c.Value.OnError == "drop_row"
+		}
+	}
+	return false
 }
 
 // scopes returns what the columns of each row are found in.
@@ -185,6 +203,9 @@ func (t *table) row(scope Image) (Row, error) {
 			v = after(v, c.Value.After)
 		}
 		s, ok, err := convert(v, c.Value.Type)
+		if err != nil && c.Value.OnError == "drop_row" {
+			return nil, errDropped
+		}
 		if err != nil && c.Value.OnError != "null" {
 			return nil, fmt.Errorf("table %s, column %s: %w", t.name, c.Name, err)
 		}

@@ -1,0 +1,58 @@
+package jobs
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/starlift-etl/starlift/sinks/deadletters"
+)
+
+// TestDropRow: bad rows of elements are left out alone, each a dead letter of its own that
+// counts once a record, and replay says what to do instead.
+func TestDropRow(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "in.ndjson"), []byte(`{"id":"a","values":[1,"x",3,"y"]}`+"\n"+`{"id":"b","values":[4]}`+"\n"+`{"id":"c","values":[5]}`+"\n"))
+	pipeline := `name: stations
+dead_letters: {max_ratio: 0.4}
+sources: {readings: {type: file, path: in.ndjson, format: json, key: [id]}}
+transforms:
+  items:
+    type: unnest
+    inputs: [readings]
+    tables:
+      reading:
+        explode: {from: values, as: v, ordinal: n}
+        key: [id, n]
+        columns: {id: {}, n: {}, v: {type: int64, on_error: drop_row, mask: true}}
+sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: append}}
+`
+	write(t, filepath.Join(dir, "stations.yaml"), []byte(pipeline))
+	fine(t, dir, "run", "stations.yaml") // one record of three is not more than max_ratio
+	if n := openDatabase(t).number("SELECT count(*) FROM read_parquet('" + dir + "/lake/reading/*.parquet')"); n != 4 {
+		t.Errorf("%d rows, want those of the good elements", n)
+	}
+	var found []deadletters.Letter
+	var ids []string
+	for line := range strings.Lines(fine(t, dir, "dead-letters", "list", "stations.yaml", "--output", "json").out) {
+		var l struct {
+			ID string `json:"id"`
+			deadletters.Letter
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		found, ids = append(found, l.Letter), append(ids, l.ID)
+	}
+	if len(found) != 2 || found[0].Row == nil || found[0].Row.Table != "reading" || found[0].Row.Element != "2" || found[1].Row == nil || found[1].Row.Element != "4" {
+		t.Fatalf("dead letters %+v", found)
+	}
+	fine(t, dir, "dead-letters", "show", "stations.yaml", ids[0]).want(t, exitFine, "row of:   table reading, element 2", `"id":"a"`)
+	fine(t, dir, "dead-letters", "show", "stations.yaml", ids[1]).want(t, exitFine, "row of:   table reading, element 4", "as of the first dead letter of this position")
+	fine(t, dir, "dead-letters", "replay", "stations.yaml", "--all").want(t, exitFine,
+		"0 dead letters wait to be read again", "left out: 2 that are rows of records that had effect otherwise: mend the pipeline file, and starlift backfill")
+	write(t, filepath.Join(dir, "strict.yaml"), []byte(strings.NewReplacer("stations", "strict", "0.4", "0.3", "url: lake", "url: strict").Replace(pipeline)))
+	starlift(t, dir, "run", "strict.yaml").want(t, exitFailed, "too many dead letters: 1 of the 3 records")
+}
