@@ -18,14 +18,15 @@ const nestingMax = 64
 
 // Compile compiles a pattern, as package spec reads YAML and JSON into an any:
 // map[string]any, []any, string, json.Number, bool, nil. It reports all mistakes
-// at once: a join of *spec.FieldError, whose paths start at v.
-func Compile(v any) (*Pattern, error) {
-	c := &compiler{known: map[string]int{}, lists: map[string]int{}}
+// at once: a join of *spec.FieldError, whose paths start at v. conditions compiles
+// what $expr holds; nil = $expr is a mistake.
+func Compile(v any, conditions Conditions) (*Pattern, error) {
+	c := &compiler{known: map[string]int{}, lists: map[string]int{}, language: conditions}
 	root := c.conjunction(nil, nil, v, 0)
 	if len(c.mistakes) > 0 {
 		return nil, errors.Join(c.mistakes...)
 	}
-	return &Pattern{root: root, paths: c.paths, lists: c.relative, text: flow(v)}, nil
+	return &Pattern{root: root, paths: c.paths, lists: c.relative, conditions: c.conditions, text: flow(v)}, nil
 }
 
 type compiler struct {
@@ -33,7 +34,10 @@ type compiler struct {
 	known    map[string]int // slot by path
 	relative [][]decode.Path
 	lists    map[string]int // index into relative by content
+	language Conditions
 	mistakes []error
+
+	conditions []boundCondition
 }
 
 // mistake records what is wrong at a place of the pattern.
@@ -61,14 +65,18 @@ func (c *compiler) conjunction(at []string, prefix decode.Path, v any, depth int
 		place, value := append(at, name), fields[name]
 		switch {
 		case name == "$or":
-			out.choices = append(out.choices, c.alternatives(place, prefix, value, depth))
+			out.choices = append(out.choices, c.patterns(place, prefix, value, depth))
+		case name == "$and":
+			out.join(c.patterns(place, prefix, value, depth))
+		case name == "$expr":
+			out.conditions = append(out.conditions, c.condition(place, prefix, value)...)
 		case len(prefix) == 0 && name == strings.TrimSuffix(MetaPrefix, "."):
 			out.fields = append(out.fields, c.metaMap(place, value)...)
 		case len(prefix) == 0 && strings.HasPrefix(name, MetaPrefix):
 			out.fields = append(out.fields, c.metaField(place, strings.TrimPrefix(name, MetaPrefix), value))
 		case strings.HasPrefix(name, "$"):
 			c.mistakes = append(c.mistakes, &spec.FieldError{Path: slices.Clone(place), Name: name,
-				Message: fmt.Sprintf("unknown operator %q", name), Known: append(MetaNames(), "$or")})
+				Message: fmt.Sprintf("unknown operator %q", name), Known: append(MetaNames(), "$or", "$and", "$expr")})
 		default:
 			if f, ok := c.namedField(place, prefix, name, value, depth); ok {
 				out.fields = append(out.fields, f)
@@ -78,10 +86,22 @@ func (c *compiler) conjunction(at []string, prefix decode.Path, v any, depth int
 	return out
 }
 
-func (c *compiler) alternatives(at []string, prefix decode.Path, v any, depth int) []*conjunction {
+// join adds what all of the patterns of $and ask for: that is one conjunction.
+func (c *conjunction) join(all []*conjunction) {
+	for _, other := range all {
+		if other != nil {
+			c.fields = append(c.fields, other.fields...)
+			c.choices = append(c.choices, other.choices...)
+			c.conditions = append(c.conditions, other.conditions...)
+		}
+	}
+}
+
+// patterns compiles the list of $or or $and.
+func (c *compiler) patterns(at []string, prefix decode.Path, v any, depth int) []*conjunction {
 	list, ok := v.([]any)
 	if !ok || len(list) == 0 {
-		c.mistake(at, "$or takes a list of patterns, not %s", describe(v))
+		c.mistake(at, "%s takes a list of patterns, not %s", at[len(at)-1], describe(v))
 		return nil
 	}
 	var out []*conjunction

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +14,11 @@ import (
 )
 
 var operatorNames = []string{
-	"prefix", "suffix", "equals-ignore-case", "wildcard", "anything-but", "numeric", "exists",
+	"prefix", "suffix", "equals-ignore-case", "wildcard", "cidr", "anything-but", "numeric", "exists",
 }
+
+// textOperators are those that stand behind anything-but too.
+var textOperators = []string{"prefix", "suffix", "equals-ignore-case", "wildcard", "cidr"}
 
 // tests compiles a field's list of tests.
 func (c *compiler) tests(at []string, v any) []test {
@@ -42,11 +46,58 @@ func (c *compiler) tests(at []string, v any) []test {
 			out = append(out, c.exact(place, e))
 			continue
 		}
-		if name, arg, ok := c.operator(place, operators, operatorNames); ok {
-			out = append(out, c.test(append(place, name), name, arg)...)
+		if t, ok := c.operators(place, operators); ok {
+			out = append(out, t)
 		}
 	}
+	if len(out) == len(list) {
+		c.refuseAll(at, list, out)
+	}
 	return out
+}
+
+// operators compiles a map of operators that must all pass for one value.
+func (c *compiler) operators(at []string, m map[string]any) (t test, ok bool) {
+	if len(m) == 0 {
+		c.mistake(at, "a test is a value or a map of operators, as in {prefix: x}, not an empty map")
+		return t, false
+	}
+	before := len(c.mistakes)
+	var all []test
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		if !slices.Contains(operatorNames, name) {
+			c.unknownOperator(at, name, operatorNames)
+			continue
+		}
+		all = append(all, c.test(append(at, name), name, m[name]))
+	}
+	if len(c.mistakes) > before {
+		return t, false
+	}
+	if len(all) == 1 {
+		return all[0], true
+	}
+	if why := contradiction(m); why != "" {
+		c.mistake(at, "no value passes all of these tests: %s", why)
+		return t, false
+	}
+	return test{op: opAll, inner: all}, true
+}
+
+// contradiction says why no value can pass all of several operators; empty = one may.
+func contradiction(m map[string]any) string {
+	if m["exists"] == false {
+		return "what does not exist has no value; leave exists: false out, or write it as a test of its own"
+	}
+	if _, ok := m["numeric"]; !ok {
+		return ""
+	}
+	for _, name := range textOperators {
+		if _, ok := m[name]; ok {
+			return fmt.Sprintf("numeric asks for a number and %s for a text; to match either, write each as a test of its own", name)
+		}
+	}
+	return ""
 }
 
 // bareTests reports tests that were written without their list, {prefix: x} where
@@ -66,13 +117,14 @@ func (c *compiler) bareTests(at []string, v any) bool {
 		if !bareTest(operator, m[name], operator == name) {
 			return false
 		}
-		meant = append(meant, fmt.Sprintf("{%s: %s}", operator, flow(m[name])))
+		meant = append(meant, operator+": "+flow(m[name]))
 	}
-	either := ""
-	if len(meant) > 1 {
-		either = ", of which one has to match"
+	if len(meant) == 1 {
+		c.mistake(at, "a field takes a list of tests: write [{%s}]", meant[0])
+		return true
 	}
-	c.mistake(at, "a field takes a list of tests%s: write [%s]", either, strings.Join(meant, ", "))
+	c.mistake(at, "a field takes a list of tests: write [{%s}] for values that pass all of them, [{%s}] for values that pass one",
+		strings.Join(meant, ", "), strings.Join(meant, "}, {"))
 	return true
 }
 
@@ -114,7 +166,7 @@ func flow(v any) string {
 // operator returns the one entry of a map like {prefix: x}.
 func (c *compiler) operator(at []string, m map[string]any, known []string) (name string, arg any, ok bool) {
 	if len(m) != 1 {
-		c.mistake(at, "a test is a value or a map with one operator, as in {prefix: x}, not with %d", len(m))
+		c.mistake(at, "want one operator here, as in {%s: x}, not %d", known[0], len(m))
 		return "", nil, false
 	}
 	for name, arg = range m {
@@ -122,9 +174,13 @@ func (c *compiler) operator(at []string, m map[string]any, known []string) (name
 			return name, arg, true
 		}
 	}
+	c.unknownOperator(at, name, known)
+	return "", nil, false
+}
+
+func (c *compiler) unknownOperator(at []string, name string, known []string) {
 	c.mistakes = append(c.mistakes, &spec.FieldError{Path: append(slices.Clone(at), name),
 		Message: fmt.Sprintf("unknown operator %q", name), Name: name, Known: known})
-	return "", nil, false
 }
 
 // exact compiles a plain value.
@@ -137,7 +193,7 @@ func (c *compiler) exact(at []string, v any) test {
 	case nil:
 		return test{op: opNull}
 	case json.Number:
-		return test{op: opNumber, number: c.number(at, v)}
+		return test{op: opNumber, number: c.number(at, v), text: []byte(v)}
 	default:
 		c.mistake(at, "want a string, a number, true, false, null or an operator, not %s", describe(v))
 		return test{op: opMissing}
@@ -166,23 +222,23 @@ func (c *compiler) text(at []string, v any) []byte {
 }
 
 // test compiles one operator.
-func (c *compiler) test(at []string, name string, arg any) []test {
+func (c *compiler) test(at []string, name string, arg any) test {
 	switch name {
 	case "anything-but":
-		return []test{{op: opAnythingBut, not: c.anythingBut(at, arg)}}
+		return test{op: opAnythingBut, inner: c.anythingBut(at, arg)}
 	case "numeric":
-		return []test{{op: opNumeric, bounds: c.numeric(at, arg)}}
+		return test{op: opNumeric, bounds: c.numeric(at, arg)}
 	case "exists":
 		wanted, ok := arg.(bool)
 		if !ok {
 			c.mistake(at, "exists takes true or false, not %s", describe(arg))
 		}
 		if wanted {
-			return []test{{op: opExists}}
+			return test{op: opExists}
 		}
-		return []test{{op: opMissing}}
+		return test{op: opMissing}
 	default:
-		return []test{c.textTest(at, name, arg)}
+		return c.textTest(at, name, arg)
 	}
 }
 
@@ -193,6 +249,8 @@ func (c *compiler) textTest(at []string, name string, arg any) test {
 		return test{op: opEqualFold, text: c.text(at, arg)}
 	case "wildcard":
 		return test{op: opWildcard, parts: c.wildcard(at, c.text(at, arg))}
+	case "cidr":
+		return test{op: opNetwork, net: c.network(at, arg)}
 	}
 	op, fold := opPrefix, opPrefixFold
 	if name == "suffix" {
@@ -206,6 +264,20 @@ func (c *compiler) textTest(at []string, name string, arg any) test {
 		return test{op: fold, text: c.text(append(at, key), value)}
 	}
 	return test{op: fold}
+}
+
+// network compiles the operand of cidr.
+func (c *compiler) network(at []string, arg any) netip.Prefix {
+	text, ok := arg.(string)
+	if !ok {
+		c.mistake(at, `cidr takes a network, as in "10.0.0.0/8", not %s`, describe(arg))
+		return netip.Prefix{}
+	}
+	net, err := netip.ParsePrefix(text)
+	if err != nil {
+		c.mistake(at, `%q is not a network: cidr takes an IP address and the bits of its mask, as in "10.0.0.0/8" or "2001:db8::/32"`, text)
+	}
+	return net
 }
 
 // wildcard splits a wildcard at its asterisks.
@@ -236,11 +308,16 @@ func (c *compiler) wildcard(at []string, s []byte) [][]byte {
 func (c *compiler) anythingBut(at []string, arg any) []test {
 	switch arg := arg.(type) {
 	case map[string]any:
-		name, value, ok := c.operator(at, arg, []string{"prefix", "suffix", "equals-ignore-case", "wildcard"})
+		name, value, ok := c.operator(at, arg, textOperators)
 		if !ok {
 			return nil
 		}
-		return c.each(append(at, name), value, func(at []string, v any) test { return c.textTest(at, name, v) })
+		return c.each(append(at, name), value, func(at []string, v any) test {
+			if v == "" && (name == "prefix" || name == "suffix") {
+				c.mistake(at, "every text has the empty %s: this passes no text", name)
+			}
+			return c.textTest(at, name, v)
+		})
 	case nil:
 		c.mistake(at, "anything-but takes a value, a list of values or an operator, not null; to ask for a value use exists")
 		return nil

@@ -11,11 +11,16 @@ import (
 // String returns the pattern as a pipeline file has it, in one line of YAML.
 func (p *Pattern) String() string { return p.text }
 
-// Fields returns the names of what the pattern tests, document paths and names of $meta,
+// Fields returns the names of what the pattern looks at, document paths and names of $meta,
 // sorted.
 func (p *Pattern) Fields() []string {
 	names := map[string]bool{}
 	p.addFields(names, p.root)
+	for i := range p.conditions {
+		for _, path := range p.conditions[i].Paths() {
+			names[path.String()] = true
+		}
+	}
 	return slices.Sorted(maps.Keys(names))
 }
 

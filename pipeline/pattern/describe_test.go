@@ -22,7 +22,7 @@ func TestPatternText(t *testing.T) {
 			`{$or: [{c: [{exists: false}]}, {$meta.ttl: [true], d: {e: ["x<y"]}}], a.b: [{numeric: [">", 0, "<=", 5]}]}`, []string{"$meta.ttl", "a.b", "c", "d.e"}},
 		{`{"$meta": {"event_name": ["INSERT"]}}`, `{$meta: {event_name: ["INSERT"]}}`, []string{"$meta.event_name"}},
 	} {
-		p, err := Compile(parse(t, c.pattern))
+		p, err := Compile(parse(t, c.pattern), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

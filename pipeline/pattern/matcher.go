@@ -16,6 +16,8 @@ type Matcher struct {
 	slots   []int
 	lists   []*decode.Projection
 
+	conditions []evaluator
+
 	rec     []byte
 	meta    *Meta
 	unknown Unknown
@@ -31,12 +33,16 @@ func (p *Pattern) NewMatcher(slots []int, typed bool) *Matcher {
 	for _, paths := range p.lists {
 		m.lists = append(m.lists, decode.NewProjection(paths, typed))
 	}
+	for i := range p.conditions {
+		c := &p.conditions[i]
+		m.conditions = append(m.conditions, evaluator{c, c.NewEvaluator(typed), make([]decode.Value, len(c.slots))})
+	}
 	return m
 }
 
 // Match reports whether the record matches. values are the record's values, by
-// slot. An error means that a value in rec is broken; it does not happen to
-// records that were decoded without one.
+// slot. An error is a [*ConditionError], or means that a value in rec is broken, which
+// does not happen to records that were decoded without one.
 func (m *Matcher) Match(rec []byte, values []decode.Value, meta *Meta) (bool, error) {
 	m.rec, m.meta = rec, meta
 	top := m.elementSlots(0)
@@ -62,6 +68,11 @@ func (m *Matcher) conjunction(c *conjunction, depth int) (bool, error) {
 	}
 	for _, choice := range c.choices {
 		if ok, err := m.choice(choice, depth); !ok || err != nil {
+			return false, err
+		}
+	}
+	for _, i := range c.conditions {
+		if ok, err := m.condition(&m.conditions[i]); !ok || err != nil {
 			return false, err
 		}
 	}

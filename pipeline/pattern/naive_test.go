@@ -3,6 +3,8 @@ package pattern
 import (
 	"encoding/json"
 	"math/big"
+	"net"
+	"strconv"
 	"strings"
 )
 
@@ -20,6 +22,20 @@ func naiveMap(pattern map[string]any, item any) bool {
 				found = found || naiveMap(alternative.(map[string]any), item)
 			}
 			if !found {
+				return false
+			}
+			continue
+		}
+		if name == "$and" {
+			for _, part := range want.([]any) {
+				if !naiveMap(part.(map[string]any), item) {
+					return false
+				}
+			}
+			continue
+		}
+		if name == "$expr" {
+			if !naiveExpr(want.(string), item) {
 				return false
 			}
 			continue
@@ -75,25 +91,31 @@ func naiveTest(t, value any) bool {
 		return naiveEqual(t, value)
 	}
 	for name, arg := range operators {
-		switch name {
-		case "exists":
-			_, missing := value.(absent)
-			return missing != arg.(bool)
-		case "numeric":
-			n, ok := value.(json.Number)
-			return ok && naiveNumeric(arg.([]any), rational(n))
-		case "anything-but":
-			switch value.(type) {
-			case absent, map[string]any, []any:
-				return false
-			}
-			return !naiveAnyOf(arg, value)
-		default:
-			s, ok := value.(string)
-			return ok && naiveText(name, arg, s)
+		if !naiveOperator(name, arg, value) {
+			return false
 		}
 	}
-	return false
+	return true
+}
+
+func naiveOperator(name string, arg, value any) bool {
+	switch name {
+	case "exists":
+		_, missing := value.(absent)
+		return missing != arg.(bool)
+	case "numeric":
+		n, ok := value.(json.Number)
+		return ok && naiveNumeric(arg.([]any), rational(n))
+	case "anything-but":
+		switch value.(type) {
+		case absent, map[string]any, []any:
+			return false
+		}
+		return !naiveAnyOf(arg, value)
+	default:
+		s, ok := value.(string)
+		return ok && naiveText(name, arg, s)
+	}
 }
 
 // naiveAnyOf is what stands behind anything-but.
@@ -166,6 +188,8 @@ func naiveText(name string, arg any, s string) bool {
 		return strings.EqualFold(s, want)
 	case name == "wildcard":
 		return naiveWildcard(want, s)
+	case name == "cidr":
+		return naiveNetwork(want, s)
 	case name == "prefix" && fold:
 		return len(runes) >= len(wanted) && strings.EqualFold(string(runes[:len(wanted)]), want)
 	case name == "suffix" && fold:
@@ -175,6 +199,25 @@ func naiveText(name string, arg any, s string) bool {
 	default:
 		return strings.HasSuffix(s, want)
 	}
+}
+
+// naiveNetwork compares the first bits of two addresses.
+func naiveNetwork(network, s string) bool {
+	base, length, _ := strings.Cut(network, "/")
+	bits, _ := strconv.Atoi(length)
+	a, b := net.ParseIP(base), net.ParseIP(s)
+	if b == nil || strings.Contains(base, ":") != strings.Contains(s, ":") {
+		return false
+	}
+	if !strings.Contains(base, ":") {
+		a, b = a.To4(), b.To4()
+	}
+	for i := range bits {
+		if (a[i/8]^b[i/8])>>(7-i%8)&1 != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func naiveWildcard(want, s string) bool {
@@ -192,4 +235,17 @@ func naiveWildcard(want, s string) bool {
 		want = want[1:]
 	}
 	return s != "" && s[0] == want[0] && naiveWildcard(want[1:], s[1:])
+}
+
+// naiveExpr is the toy language of the tests, which toyConditions compiles: the path of
+// a value that has to be true, or of one that can't be computed when it is a text.
+func naiveExpr(path string, item any) bool {
+	for _, name := range strings.Split(path, ".") {
+		m, ok := item.(map[string]any)
+		if !ok {
+			return false
+		}
+		item = m[name]
+	}
+	return item == true
 }

@@ -4,10 +4,12 @@
 // A pattern is a map. Each key names a field by its document path, and holds
 // either a list of tests, of which one must pass, or another pattern for the
 // fields below. All keys of a map must match; the key $or holds a list of
-// patterns of which one must match. "address.country": [x] is the same as
-// address: {country: [x]}. Keys that begin with $meta. look at the change
-// instead of the item: event_name, event_id, table, created_at and arrived_at
-// (RFC 3339 text in UTC) and ttl (a bool).
+// patterns of which one must match, the key $and one of patterns that all must.
+// "address.country": [x] is the same as address: {country: [x]}. Keys that begin
+// with $meta. look at the change instead of the item: event_name, event_id, table,
+// created_at and arrived_at (RFC 3339 text in UTC) and ttl (a bool). The key $expr
+// holds an expression over the item that must be true (see [Condition]); null is
+// not. It is computed after the fields beside it, and only if they match.
 //
 // # Tests
 //
@@ -20,8 +22,14 @@
 //     does not match x: a value, a list of values, or one of the tests above,
 //     whose operand may be a list here;
 //   - {numeric: [">", 0, "<=", 5]}: a number within all bounds; = is allowed;
+//   - {cidr: x}: a text that is an IP address of the network x, as 10.0.0.0/8 or
+//     2001:db8::/32. What x has behind the mask does not count;
 //   - {exists: true}, {exists: false}: the field is there, whatever its value;
 //     NULL is there, and so are an empty list and a map.
+//
+// Of a test with several operators, {prefix: x, anything-but: y}, all must pass for
+// one value. A list of tests that no value can fail, such as [{prefix: x},
+// {anything-but: xy}], is a mistake.
 //
 // # Values
 //
@@ -29,6 +37,25 @@
 // included; the fields of a nested pattern must match within one element. An
 // empty list has no element: only exists passes. A map is no plain value and
 // only exists looks at it. A binary is its base64 text.
+//
+// So $and: [{lines: p}, {lines: q}] asks for an element like p and for one like q, and
+// lines: {$and: [p, q]} for one that is like both.
+//
+// # Differences to EventBridge
+//
+// What EventBridge takes means the same here, but for these: exists looks at maps and
+// empty lists too; a name of an item that has a dot in it is written in quotes;
+// numbers are compared exactly at any size; texts are compared byte by byte, IP
+// addresses too, unless cidr tests them; cidr does not look behind the mask of its
+// network, and takes /32 and /128; a $or of another shape is refused, and so is a key
+// that stands twice; case is folded as Unicode does; patterns nest 64 deep. A number
+// of an item is a number: numeric tests it, as it does not in a filter of a Lambda
+// function, which sees DynamoDB's {"N": "42"}.
+//
+// What EventBridge refuses is taken where it has a meaning: numeric with any bounds,
+// anything-but with each of the tests of text and with bools, null and values of
+// several kinds, a $or of one pattern, wildcards of any number of asterisks. $and,
+// $expr, $meta, indexes, and several operators in one test are not in EventBridge.
 //
 // # Cost
 //
@@ -46,16 +73,19 @@ import (
 
 // Pattern is a compiled event pattern. It is read-only and may be shared.
 type Pattern struct {
-	root  *conjunction
-	paths []decode.Path
-	lists [][]decode.Path // what is read of a list's elements, by field.list
-	text  string          // as a pipeline file has it
+	root       *conjunction
+	paths      []decode.Path
+	lists      [][]decode.Path // what is read of a list's elements, by field.list
+	conditions []boundCondition
+	text       string // as a pipeline file has it
 }
 
-// conjunction matches if all of its fields and one alternative of each choice do.
+// conjunction matches if all of its fields and conditions and one alternative of each
+// choice do.
 type conjunction struct {
-	fields  []field
-	choices [][]*conjunction
+	fields     []field
+	choices    [][]*conjunction
+	conditions []int // indexes into Pattern.conditions
 }
 
 // field tests one value, or, with below, the values below it.
@@ -86,14 +116,16 @@ func (c *conjunction) markRequired(required []bool) {
 		switch {
 		case f.below != nil:
 			f.below.markRequired(required)
-		case f.meta == metaNone && !slices.ContainsFunc(f.tests, func(t test) bool { return t.op == opMissing }):
+		case f.meta == metaNone && !slices.ContainsFunc(f.tests, func(t test) bool { return t.passes(operand{kind: decode.Missing}, nil) }):
 			required[f.slot] = true
 		}
 	}
 }
 
 // UsesMeta reports whether the pattern looks at the change's metadata.
-func (p *Pattern) UsesMeta() bool { return p.root.usesMeta() }
+func (p *Pattern) UsesMeta() bool {
+	return p.root.usesMeta() || slices.ContainsFunc(p.conditions, func(c boundCondition) bool { return c.UsesMeta() })
+}
 
 func (c *conjunction) usesMeta() bool {
 	for i := range c.fields {

@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"bytes"
+	"net/netip"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,16 +27,19 @@ const (
 	opExists
 	opMissing
 	opAnythingBut
+	opNetwork
+	opAll
 )
 
 // test is one entry of a field's list.
 type test struct {
 	op     operator
-	text   []byte         // of strings and bools
+	text   []byte         // of a string, a bool, or a number as it is written
 	number decimal.Number // of opNumber
 	parts  [][]byte       // of opWildcard: what stands between the asterisks
 	bounds []numberBound  // of opNumeric: all must hold
-	not    []test         // of opAnythingBut: none may pass
+	inner  []test         // of opAnythingBut: none may pass; of opAll: all must
+	net    netip.Prefix   // of opNetwork
 }
 
 // numberBound is one comparison of a numeric test, as the signs of a comparison with
@@ -70,7 +74,7 @@ type operand struct {
 // passes applies the test. digits is a buffer for the digits of a number.
 func (t *test) passes(v operand, digits []byte) bool {
 	switch t.op {
-	case opEqual, opPrefix, opSuffix, opEqualFold, opPrefixFold, opSuffixFold, opWildcard:
+	case opEqual, opPrefix, opSuffix, opEqualFold, opPrefixFold, opSuffixFold, opWildcard, opNetwork:
 		return v.kind == decode.String && t.passesText(v.text)
 	case opNull:
 		return v.kind == decode.Null
@@ -84,8 +88,15 @@ func (t *test) passes(v operand, digits []byte) bool {
 		if !isScalar(v.kind) {
 			return false
 		}
-		for i := range t.not {
-			if t.not[i].passes(v, digits) {
+		for i := range t.inner {
+			if t.inner[i].passes(v, digits) {
+				return false
+			}
+		}
+		return true
+	case opAll:
+		for i := range t.inner {
+			if !t.inner[i].passes(v, digits) {
 				return false
 			}
 		}
@@ -114,6 +125,8 @@ func (t *test) passesText(s []byte) bool {
 		return hasPrefixFold(s, t.text)
 	case opSuffixFold:
 		return hasSuffixFold(s, t.text)
+	case opNetwork:
+		return hasAddress(t.net, s)
 	default:
 		return matchWildcard(s, t.parts)
 	}
@@ -133,6 +146,18 @@ func (t *test) passesNumber(s, digits []byte) bool {
 		}
 	}
 	return true
+}
+
+// addressMax is the length of the longest IP address.
+const addressMax = len("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")
+
+// hasAddress reports whether a text is an IP address of the network.
+func hasAddress(net netip.Prefix, s []byte) bool {
+	if len(s) > addressMax || bytes.IndexByte(s, '%') >= 0 {
+		return false
+	}
+	address, err := netip.ParseAddr(string(s))
+	return err == nil && net.Contains(address)
 }
 
 // matchWildcard matches the parts in order: the first begins s, the last ends

@@ -75,7 +75,7 @@ func compileWhere(cfg Config) (*pattern.Pattern, []error) {
 	if cfg.Where.Value == nil {
 		return nil, nil
 	}
-	p, err := pattern.Compile(cfg.Where.Value)
+	p, err := pattern.Compile(cfg.Where.Value, nil)
 	if err == nil {
 		return p, nil
 	}

@@ -120,7 +120,7 @@ func compilePattern(v any, key string) (*pattern.Pattern, []*spec.FieldError) {
 	if v == nil {
 		return nil, nil
 	}
-	p, err := pattern.Compile(v)
+	p, err := pattern.Compile(v, nil)
 	var mistakes []*spec.FieldError
 	for _, e := range unjoin(err) {
 		var field *spec.FieldError
