@@ -168,6 +168,7 @@ func (u *Unnest) Paths() []pipeline.PathUse { return u.paths }
 type pathSearch struct {
 	path     int // index into Unnest.paths
 	sources  []source
+	above    []int // of a where: the slots of the paths around; elements of a list there are not looked at
 	records  int64
 	reported int64 // of records, in batches before
 	found    bool
@@ -199,6 +200,9 @@ func newCoverage(t *table) tableCoverage {
 		seek(&c.table, nil)
 	}
 	seek(&c.where, t.covered.where...)
+	for i := range c.where {
+		c.where[i].above = t.pathsAbove(c.where[i].sources[0].slot)
+	}
 	seek(&c.item, t.covered.item...)
 	for _, all := range t.covered.elements {
 		c.elements = append(c.elements, nil)
@@ -214,6 +218,17 @@ func (c *tableCoverage) dropFound() {
 	if !slices.ContainsFunc(c.elements, func(left []pathSearch) bool { return len(left) > 0 }) {
 		c.elements = nil
 	}
+}
+
+// pathsAbove returns which paths of the where lead to what one of them is in.
+func (t *table) pathsAbove(slot int) (above []int) {
+	all := t.where.Paths()
+	for i, p := range all {
+		if len(p) < len(all[slot]) && slices.Equal(p, all[slot][:len(p)]) {
+			above = append(above, i)
+		}
+	}
+	return above
 }
 
 // coverImages looks for the paths of tables in the images that were matched. The old
@@ -236,7 +251,7 @@ func (b *tableBuilder) coverOldImage(v *imageProjection, slots []decode.Value) {
 	find := func(all []pathSearch, values []decode.Value) []pathSearch {
 		left := all[:0]
 		for _, s := range all {
-			if isPresent(s.sources, values, nil) {
+			if s.isPresent(values, nil) {
 				c.foundPaths = append(c.foundPaths, s)
 				continue
 			}
@@ -293,7 +308,7 @@ func (r *rowMaker) coverPaths(b *tableBuilder, all []pathSearch, item []decode.V
 		if another {
 			s.records++
 		}
-		if isPresent(s.sources, item, r.elements) {
+		if s.isPresent(item, r.elements) {
 			b.coverage.foundPaths = append(b.coverage.foundPaths, s)
 			continue
 		}
@@ -305,17 +320,19 @@ func (r *rowMaker) coverPaths(b *tableBuilder, all []pathSearch, item []decode.V
 	return left
 }
 
-func isPresent(sources []source, item []decode.Value, elements []element) bool {
-	for _, s := range sources {
+// isPresent reports whether one of the paths leads to a value, or may do so in the
+// elements of a list, in which a where looks by itself.
+func (s *pathSearch) isPresent(item []decode.Value, elements []element) bool {
+	for _, from := range s.sources {
 		v := item
-		if s.origin == fromElement {
-			v = elements[s.level].slots
+		if from.origin == fromElement {
+			v = elements[from.level].slots
 		}
-		if v[s.slot].Kind != decode.Missing {
+		if v[from.slot].Kind != decode.Missing {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(s.above, func(slot int) bool { return item[slot].Kind == decode.List })
 }
 
 // sampledRecordsMax bounds the records whose attributes are looked at for paths that are

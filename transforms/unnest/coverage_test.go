@@ -142,3 +142,17 @@ func TestCoverageOfRemovals(t *testing.T) {
 		t.Errorf("left are %q, want %q", got, want)
 	}
 }
+
+// TestCoverageInLists: a where looks into lists, where no path leads.
+func TestCoverageInLists(t *testing.T) {
+	u := compiled(t, `
+unmatched: ignore
+tables:
+	t:
+		where: {lines: {sku: [tea], qty: [{numeric: [">", 1]}]}, address: {contry: [DE]}}
+		key: [PK]
+		columns: {PK: {}}`)
+	got := covering(t, u, jsonFormat, func(item string) string { return item },
+		[]string{`{"PK":"k","lines":[{"sku":"tea","qty":2}],"address":{"country":"DE"}}`})
+	equal(t, "not found", got, `t table "" (where) in none of 1, near ""`, `t where "address.contry" (where) in none of 1, near "address.country"`)
+}
