@@ -20,9 +20,12 @@ type Conditions interface {
 type Condition interface {
 	// Paths returns the paths of the values that it looks at, without repetitions.
 	Paths() []decode.Path
-	// UsesMeta reports whether it looks at the change's metadata. It never looks at
-	// event_name or ttl: what kinds of changes match is known without computing.
-	UsesMeta() bool
+	// Required reports, by path, whether it is true of nothing in which the path leads
+	// to nothing.
+	Required() []bool
+	// Meta returns the names of the metadata that it looks at, as $meta.table. It never
+	// looks at event_name or ttl: what kinds of changes match is known without computing.
+	Meta() []string
 	// NewEvaluator returns what computes it for one goroutine. typed says that the
 	// records are DynamoDB JSON.
 	NewEvaluator(typed bool) Evaluator
@@ -69,7 +72,7 @@ func (c *compiler) condition(at []string, prefix decode.Path, v any) []int {
 		c.mistake(at, `$expr takes an expression, as in $expr: "total > paid", not %s`, describe(v))
 		return nil
 	case c.language == nil:
-		c.mistake(at, "$expr belongs to the where of an unnest transform's tables, which compute with items")
+		c.mistake(at, "$expr belongs to the where of an unnest transform's tables; a filter of rows has expr, beside where")
 		return nil
 	}
 	compiled, mistakes := c.language.Condition(text)
@@ -98,7 +101,7 @@ type evaluator struct {
 // condition reports whether a condition is true of the item. Where a value that it looks
 // at is not known, it counts as true.
 func (m *Matcher) condition(e *evaluator) (bool, error) {
-	if m.unknown&UnknownKind != 0 && e.UsesMeta() {
+	if m.unknown&UnknownKind != 0 && len(e.Meta()) > 0 {
 		return true, nil
 	}
 	for i, slot := range e.slots {

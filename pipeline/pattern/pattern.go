@@ -103,10 +103,17 @@ type field struct {
 func (p *Pattern) Paths() []decode.Path { return p.paths }
 
 // Required reports, by path, whether nothing matches the pattern in which the path
-// leads to nothing: it is tested in all cases, and not for being absent.
+// leads to nothing, in elements of lists on its way either: it is looked at in all
+// cases, and not for being absent.
 func (p *Pattern) Required() []bool {
 	required := make([]bool, len(p.paths))
 	p.root.markRequired(required)
+	for _, i := range p.root.conditions {
+		c := &p.conditions[i]
+		for k, wanted := range c.Required() {
+			required[c.slots[k]] = required[c.slots[k]] || wanted
+		}
+	}
 	return required
 }
 
@@ -124,7 +131,7 @@ func (c *conjunction) markRequired(required []bool) {
 
 // UsesMeta reports whether the pattern looks at the change's metadata.
 func (p *Pattern) UsesMeta() bool {
-	return p.root.usesMeta() || slices.ContainsFunc(p.conditions, func(c boundCondition) bool { return c.UsesMeta() })
+	return p.root.usesMeta() || slices.ContainsFunc(p.conditions, func(c boundCondition) bool { return len(c.Meta()) > 0 })
 }
 
 func (c *conjunction) usesMeta() bool {

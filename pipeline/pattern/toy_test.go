@@ -33,7 +33,14 @@ func (c *toyCondition) Paths() []decode.Path {
 	return []decode.Path{c.path}
 }
 
-func (c *toyCondition) UsesMeta() bool { return c.path == nil }
+func (c *toyCondition) Required() []bool { return []bool{true}[:len(c.Paths())] }
+
+func (c *toyCondition) Meta() []string {
+	if c.path == nil {
+		return []string{"$meta.table"}
+	}
+	return nil
+}
 
 func (c *toyCondition) NewEvaluator(bool) Evaluator { return c }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/internal/condition"
 	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
@@ -120,7 +121,7 @@ func compilePattern(v any, key string) (*pattern.Pattern, []*spec.FieldError) {
 	if v == nil {
 		return nil, nil
 	}
-	p, err := pattern.Compile(v, nil)
+	p, err := pattern.Compile(v, condition.Compiler{})
 	var mistakes []*spec.FieldError
 	for _, e := range unjoin(err) {
 		var field *spec.FieldError

@@ -16,7 +16,7 @@ type Config struct {
 
 // TableConfig is one table.
 type TableConfig struct {
-	Where    spec.Any               `yaml:"where" change:"content" desc:"An EventBridge event pattern over the item's plain values; left out = every item."`
+	Where    spec.Any               `yaml:"where" change:"content" desc:"An EventBridge event pattern over the item's plain values, with $and, and with $expr for an expression (docs/expressions.md) that has to be true; left out = every item."`
 	Explode  *ExplodeConfig         `yaml:"explode" change:"content" desc:"Makes a row of each element of a list or set, or member of a map; left out = one row per item."`
 	Key      []string               `yaml:"key" change:"identity" desc:"The columns that identify a row; left out = rows are only ever appended."`
 	Columns  spec.Map[ColumnConfig] `yaml:"columns" required:"true" change:"content" desc:"The columns, by name, in the order of the table."`

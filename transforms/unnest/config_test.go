@@ -22,7 +22,12 @@ func TestMistakes(t *testing.T) {
 			`tables/t/key/0: table "t" has no column "idd" for its key (idd|id)`, `tables/t/key/2: column "id" stands twice`},
 		"tables:\n\tt:\n\t\twhere: {type: order, x: [{prefx: a}]}" + good: {
 			`tables/t/where/type: a field takes a list of tests`,
-			`tables/t/where/x/0/prefx: unknown operator "prefx" (prefx|prefix,suffix,equals-ignore-case,wildcard,anything-but,numeric,exists)`},
+			`tables/t/where/x/0/prefx: unknown operator "prefx" (prefx|prefix,suffix,equals-ignore-case,wildcard,cidr,anything-but,numeric,exists)`},
+		"tables:\n\tt:\n\t\twhere: {$expr: total + 1, $or: [{$expr: $meta.ttl}, {a: {$expr: b}}]}" + good: {
+			`tables/t/where/$expr: type mismatch: the result is a number, not bool`, `tables/t/where/$or/0/$expr: $meta.ttl is tested beside $expr`,
+			`tables/t/where/$or/1/a/$expr: $expr is about the item, not about what is at a`},
+		"tables:\n\tt:\n\t\twhere: {SK: [{prefix: v}, {anything-but: v0}]}" + good: {
+			`tables/t/where/SK: of a list of tests one has to pass, and every value passes one of these: write [{prefix: "v", anything-but: "v0"}]`},
 		"tables:\n\tt:\n\t\texplode: {from: 'a..b', as: e, ordinal: e}\n\t\tkey: [id, e]" + good: {
 			`tables/t/explode/ordinal: the ordinal has the name of the element`, `tables/t/explode/from: document path "a..b"`},
 		"tables:\n\tt:\n\t\texplode: {from: $meta.table, as: 'e.x'}" + good: {

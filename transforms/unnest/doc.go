@@ -46,6 +46,9 @@
 //
 // # The log
 //
+// A change of which the expression of a where can't be computed is a dead letter. So was
+// that of such an old image, which therefore has no row.
+//
 // The rows are a log: for each change that is no dead letter, first the rows
 // that its old image yields and its new image does not, by key, as deletes,
 // then the rows that its new image yields, as upserts, in the order of the

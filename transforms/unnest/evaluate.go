@@ -3,7 +3,6 @@ package unnest
 import (
 	"fmt"
 	"strconv"
-	"unsafe"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -14,7 +13,8 @@ import (
 // what fails.
 func (r *valueReader) evaluate(c *column, out *columnBuilder) string {
 	e := r.current.expressions[c.computed]
-	r.exprTexts = r.exprTexts[:0]
+	r.items.Reset()
+	r.items.Typed = r.binding.typed
 	for i, n := range e.Variables() {
 		v := &c.variables[n]
 		value, err := r.variable(v)
@@ -70,9 +70,9 @@ func (r *valueReader) variable(v *variable) (expression.Value, error) {
 	case fromItem, fromElement, fromKey:
 		value := r.valueOf(&v.source)
 		if value.Kind == decode.Missing && v.parent != nil {
-			return r.indexed(r.valueOf(v.parent), v.index)
+			return r.items.Indexed(r.rec, r.valueOf(v.parent), v.index)
 		}
-		return r.value(value)
+		return r.items.Value(r.rec, value)
 	case fromOrdinal:
 		return expression.IntOf(r.elements[v.source.level].ordinal), nil
 	case fromTTL:
@@ -83,51 +83,8 @@ func (r *valueReader) variable(v *variable) (expression.Value, error) {
 		}
 	default:
 		if text := r.metaText(v.source.origin); text != nil {
-			return expression.StringOf(stringView(text)), nil
+			return expression.TextOf(text), nil
 		}
 	}
 	return expression.Value{}, nil
 }
-
-// indexed returns a character of a string, or an element of a set: what no
-// document path leads to.
-func (r *valueReader) indexed(v decode.Value, index int) (expression.Value, error) {
-	switch v.Kind {
-	case decode.String, decode.StringSet, decode.NumberSet, decode.BinarySet:
-		value, err := r.value(v)
-		return value.At(index), err
-	}
-	return expression.Value{}, nil
-}
-
-// value returns a value of the item. It shares the memory of the record, or of
-// m.texts.
-func (r *valueReader) value(v decode.Value) (expression.Value, error) {
-	switch v.Kind {
-	case decode.Missing, decode.Null:
-		return expression.Value{}, nil
-	case decode.Number:
-		return expression.NumberOf(v.Raw(r.rec))
-	case decode.Bool:
-		return expression.BoolOf(v.Raw(r.rec)[0] == 't'), nil
-	case decode.Binary, decode.String:
-		if !v.Escaped {
-			return expression.StringOf(stringView(v.Raw(r.rec))), nil
-		}
-		v.Kind = decode.String // a binary is its base64 text
-		from := len(r.exprTexts)
-		var err error
-		if r.exprTexts, err = decode.AppendText(r.exprTexts, r.rec, v); err != nil {
-			return expression.Value{}, err
-		}
-		return expression.StringOf(stringView(r.exprTexts[from:])), nil
-	}
-	text, err := decode.AppendJSON(nil, r.rec, v, r.binding.typed)
-	if err != nil {
-		return expression.Value{}, err
-	}
-	return expression.ParseJSON(text)
-}
-
-// stringView returns bytes as a string that shares their memory.
-func stringView(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -245,7 +245,7 @@ func (m *mapper) unmatched() *failure {
 	if matcher != nil && has {
 		switch ok, err := matcher.Match(m.rows.rec, values, &m.rows.meta); {
 		case err != nil:
-			return &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
+			return m.unmatchable("ignore", err)
 		case ok:
 			return nil
 		}
@@ -292,8 +292,9 @@ func (m *mapper) matchNew() (matched bool, f *failure) {
 		ok := d.HasNew && v.hasWhere
 		wants := ok
 		if ok && v.matcher != nil && (b.wanted || !matched) {
-			if ok, wants, f = m.matchItem(b, v, d.New); f != nil {
-				return false, f
+			var err error
+			if ok, wants, err = m.matchItem(b, v, d.New); err != nil {
+				return false, m.unmatchable(b.where(), err)
 			}
 		}
 		matched = matched || wants
@@ -304,16 +305,23 @@ func (m *mapper) matchNew() (matched bool, f *failure) {
 
 // matchItem reports whether a table takes the change with the image of values, and
 // whether it wants the item: one of first rows does whatever happens to the item.
-func (m *mapper) matchItem(b *tableBuilder, v *imageProjection, values []decode.Value) (takes, wants bool, f *failure) {
-	takes, err := v.matcher.Match(m.rows.rec, values, &m.rows.meta)
+func (m *mapper) matchItem(b *tableBuilder, v *imageProjection, values []decode.Value) (takes, wants bool, err error) {
+	takes, err = v.matcher.Match(m.rows.rec, values, &m.rows.meta)
 	wants = takes
 	if err == nil && !takes && b.table.takesFirstRows() {
 		wants, err = v.matcher.MayMatch(m.rows.rec, values, &m.rows.meta, pattern.UnknownKind)
 	}
-	if err != nil {
-		return false, false, &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
+	return takes, wants, err
+}
+
+// unmatchable says why it can't be told whether a pattern, at a place of the
+// configuration, matches an image.
+func (m *mapper) unmatchable(at string, err error) *failure {
+	var condition *pattern.ConditionError
+	if errors.As(err, &condition) {
+		return &failure{reason: pipeline.ReasonBadValue, message: fmt.Sprintf("%s: %v", at, err)}
 	}
-	return takes, wants, nil
+	return &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
 }
 
 // readMeta takes what columns and patterns can see of the change itself.

@@ -1,6 +1,7 @@
 package unnest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -154,8 +155,16 @@ func (m *mapper) matchRemoved(b *tableBuilder, v *imageProjection) (deletes, wan
 	d := &m.rows.binding.record
 	sure := true
 	if v.matcher != nil {
-		if sure, wants, f = m.matchItem(b, v, d.Old); f != nil {
-			return false, false, f
+		var err error
+		sure, wants, err = m.matchItem(b, v, d.Old)
+		var condition *pattern.ConditionError
+		switch {
+		case errors.As(err, &condition) && !b.table.archives:
+			// An image of which $expr can't be computed has no row: its change was a dead
+			// letter. What is left of the item is no reason to refuse this one too.
+			sure, wants = false, true
+		case err != nil:
+			return false, false, m.unmatchable(b.where(), err)
 		}
 	}
 	switch {

@@ -30,6 +30,9 @@ type tableBuilder struct {
 	lastData              []int
 }
 
+// where says which pattern is the table's, for messages.
+func (b *tableBuilder) where() string { return "table " + b.table.out.Name + ", where" }
+
 // start makes room for the rows of so many records.
 func (b *tableBuilder) start(records int) {
 	guess := func(last int) int {

@@ -7,6 +7,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
+	"github.com/starlift-etl/starlift/transforms/internal/expression"
 )
 
 // valueReader reads the cells of a row from where the row is in the record: an image, or
@@ -21,8 +22,8 @@ type valueReader struct {
 	elements []element
 	old      bool // the image is the old one: rows are deletes, and values that do not fit are null
 
-	scratch   []byte
-	exprTexts []byte // the texts of an expression's values
+	scratch []byte
+	items   expression.Items // the values of expressions
 }
 
 // valueOf returns a value of the item or an element.

@@ -73,6 +73,9 @@ func (e *Expression) instead(t pipeline.Type) string {
 // String returns the expression's text.
 func (e *Expression) String() string { return e.text }
 
+// NeedsAll reports whether the result is null where one of the variables is.
+func (e *Expression) NeedsAll() bool { return !e.lenient }
+
 // Hide keeps the values that it is computed of, and its result, out of errors.
 func (e *Expression) Hide() { e.hidden = true }
 

@@ -129,6 +129,9 @@ func IntOf(n int64) Value { return Value{kind: Number, n: n, d: 1} }
 // StringOf returns a string, which is valid UTF-8.
 func StringOf(s string) Value { return Value{kind: String, s: s} }
 
+// TextOf returns a string that shares the memory of bytes, which are valid UTF-8.
+func TextOf(b []byte) Value { return StringOf(textOf(b)) }
+
 // DateOf returns a date of days since 1970.
 func DateOf(days int32) Value { return Value{kind: Date, n: int64(days)} }
 
