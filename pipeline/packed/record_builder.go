@@ -71,7 +71,7 @@ type ColumnBuilder struct {
 
 // NewColumnBuilder returns a ColumnBuilder for values of a type.
 func NewColumnBuilder(t pipeline.Type) *ColumnBuilder {
-	return &ColumnBuilder{typ: t.Arrow(), width: Width(t), bits: t.Kind == pipeline.Bool}
+	return &ColumnBuilder{typ: t.Arrow(), width: Width(t), bits: t.Base() == pipeline.Bool}
 }
 
 // Reserve makes room for some more values.

@@ -204,7 +204,7 @@ func longValueBytes(b []byte) int {
 
 // Width returns the bytes of a value of the type; 0 = it varies.
 func Width(t pipeline.Type) int {
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Bool:
 		return 1
 	case pipeline.Date:

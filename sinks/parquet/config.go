@@ -186,7 +186,7 @@ func (p partition) check(t *pipeline.Table, path []string) error {
 		}
 		return &spec.FieldError{Path: path, Message: fmt.Sprintf("table %q has no column %q", t.Name, p.column), Name: p.column, Known: known}
 	}
-	kind := t.Columns[at].Type.Kind
+	kind := t.Columns[at].Type.Base()
 	switch {
 	case p.unit == "" && (kind == pipeline.Double || kind == pipeline.Binary || kind == pipeline.JSONText):
 		return &spec.FieldError{Path: path, Message: fmt.Sprintf("column %q has type %s: that makes no folders", p.column, t.Columns[at].Type)}

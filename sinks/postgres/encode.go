@@ -43,7 +43,7 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 	var value cell
 	switch a := column.(type) {
 	case *array.String:
-		if t.Kind == pipeline.JSONText {
+		if t.Base() == pipeline.JSONText {
 			value = func(dst []byte, row int) []byte {
 				text := a.Value(row)
 				dst = append(appendLength(dst, len(text)+1), jsonbVersion)

@@ -69,7 +69,7 @@ func validate(rows *pipeline.Rows, stripNUL bool) error {
 func checkValues(t pipeline.Type, column arrow.Array, stripNUL bool, report values.Report) {
 	switch a := column.(type) {
 	case *array.String:
-		if t.Kind == pipeline.JSONText {
+		if t.Base() == pipeline.JSONText {
 			values.CheckDocuments(a, func(doc string) string { return documentProblem(doc, stripNUL) }, report)
 		} else if !values.IsASCII(a) {
 			values.CheckTexts(dialect.Name, a, stripNUL, report)

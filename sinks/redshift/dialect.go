@@ -73,7 +73,7 @@ func (c *Config) checkTable(t *pipeline.Table, wrong func(format string, args ..
 			wrong("column %q of table %q has a name like those that the sink needs for itself: rename it", c.Name, t.Name)
 		case c.Type.Kind == pipeline.Decimal && c.Type.Scale > scaleMax:
 			wrong("column %q of table %q has type %s, and a decimal of Redshift has at most %d digits behind the point: give it another type", c.Name, t.Name, c.Type, scaleMax)
-		case c.Type.Kind == pipeline.JSONText && notNull(t, i) != "":
+		case c.Type.Base() == pipeline.JSONText && notNull(t, i) != "":
 			wrong("column %q, of the key of table %q, has type json, and Redshift does not join rows by documents: give it another type", c.Name, t.Name)
 		}
 	}
@@ -87,7 +87,7 @@ func (c *Config) stageColumns(t *pipeline.Table) int {
 		n++
 	}
 	for i := range t.Columns {
-		if t.Columns[i].Type.Kind == pipeline.JSONText {
+		if t.Columns[i].Type.Base() == pipeline.JSONText {
 			n++
 		}
 	}

@@ -157,7 +157,7 @@ func (l *TableConfig) check(name string, t *pipeline.Table) error {
 		return nil
 	}
 	keyable := func(c *pipeline.Column, what string, path ...string) {
-		if c != nil && (c.Type.Kind == pipeline.JSONText || c.Type.Kind == pipeline.Binary) {
+		if c != nil && (c.Type.Base() == pipeline.JSONText || c.Type.Base() == pipeline.Binary) {
 			wrong(spec.FieldError{Path: path, Message: fmt.Sprintf("column %q has type %s, and Redshift takes no such column as a %s", c.Name, c.Type, what)})
 		}
 	}
@@ -179,7 +179,7 @@ func (l *TableConfig) check(name string, t *pipeline.Table) error {
 	for _, e := range l.Encode {
 		path := []string{"encode", e.Name}
 		c := column(e.Name, path...)
-		if kinds := encodings[strings.ToLower(e.Value)]; c != nil && kinds != nil && !slices.Contains(kinds, c.Type.Kind) {
+		if kinds := encodings[strings.ToLower(e.Value)]; c != nil && kinds != nil && !slices.Contains(kinds, c.Type.Base()) {
 			wrong(spec.FieldError{Path: path, Message: fmt.Sprintf("column %q has type %s, which %s does not encode", c.Name, c.Type, e.Value)})
 		}
 	}

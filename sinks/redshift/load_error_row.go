@@ -96,7 +96,7 @@ func shownText(t pipeline.Type, v pq.Value) string {
 	if v.IsNull() {
 		return "null"
 	}
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Bool:
 		return strconv.FormatBool(v.Boolean())
 	case pipeline.Double:

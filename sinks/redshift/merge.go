@@ -59,7 +59,7 @@ func (t *tx) newMerge(s *warehouse.StagedTable) (*tableMerge, error) {
 		}
 		column := warehouse.Quote(name)
 		value := m.stage.name + "." + column
-		if kind.Kind == pipeline.JSONText {
+		if kind.Base() == pipeline.JSONText {
 			column = warehouse.Quote(fmt.Sprint(ownPrefix, "doc_", i))
 			value = fmt.Sprintf("JSON_PARSE(%s.%s)", m.stage.name, column)
 		}
@@ -83,7 +83,7 @@ func (m *tableMerge) create(ctx context.Context, opened warehouse.Columns) error
 	}
 	for i, kind := range m.stage.types {
 		switch column := m.stage.columns[i]; {
-		case kind.Kind == pipeline.JSONText:
+		case kind.Base() == pipeline.JSONText:
 			lines = append(lines, fmt.Sprintf("%s character varying(%d)", column, varcharMax))
 		case i == 0 || identity:
 			lines = append(lines, column+" "+sqlType(kind))

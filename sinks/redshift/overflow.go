@@ -29,7 +29,7 @@ func (r valueRules) adaptColumn(t pipeline.Type, a *array.String) func(text stri
 	if r.stripNUL {
 		strip = values.StripNULs(t, a)
 	}
-	if !r.truncate || t.Kind == pipeline.JSONText {
+	if !r.truncate || t.Base() == pipeline.JSONText {
 		return strip
 	}
 	if strip == nil {

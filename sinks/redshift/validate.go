@@ -93,7 +93,7 @@ func (r valueRules) invalidValues(columns []pipeline.StoredColumn, rows int, ove
 // storedBytes is what a value takes that is valid.
 func (r valueRules) storedBytes(c *pipeline.StoredColumn, row int) int {
 	n := values.Bytes(c.Values, row)
-	if r.truncate && !c.Key && c.Type.Kind == pipeline.String {
+	if r.truncate && !c.Key && c.Type.Base() == pipeline.String {
 		return min(n, varcharMax)
 	}
 	return n
@@ -110,7 +110,7 @@ type columnCheck struct {
 func (c *columnCheck) run() {
 	switch a := c.column.Values.(type) {
 	case *array.String:
-		if c.column.Type.Kind == pipeline.JSONText {
+		if c.column.Type.Base() == pipeline.JSONText {
 			values.CheckDocuments(a, c.documentProblem, c.report)
 		} else {
 			c.texts(a)

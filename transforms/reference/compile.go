@@ -133,7 +133,7 @@ func (c *compiler) readTypes() {
 		switch {
 		case mistake != nil:
 			c.mistakes = append(c.mistakes, mistake)
-		case t.Kind == pipeline.Binary || t.Kind == pipeline.JSONText:
+		case t.Base() == pipeline.Binary || t.Base() == pipeline.JSONText:
 			c.wrong(fmt.Sprintf("a column of a reference can't be %s", t), path...)
 		}
 		c.types[e.Name] = t

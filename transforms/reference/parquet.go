@@ -112,7 +112,7 @@ func (r *snapshotBuilder) field(c int, leaf parquet.LeafColumn) (*field, error) 
 	if leaf.MaxRepetitionLevel > 0 {
 		return nil, r.wrong(filePosition{}, "column %s is a list", r.layout.columns[c].Name)
 	}
-	if f == nil || f.kind != want.Kind {
+	if f == nil || f.kind != want.Base() {
 		return nil, r.wrong(filePosition{}, "column %s is %s in the file, and %s in the pipeline file: say so under types of the reference",
 			r.layout.columns[c].Name, leaf.Node.Type(), want)
 	}

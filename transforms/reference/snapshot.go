@@ -170,7 +170,7 @@ func (r *snapshotBuilder) value(c int, text []byte, at filePosition) error {
 	if r.bytes += int64(len(text)) + valueBytes; r.bytes > bytesMax {
 		return r.wrong(at, "the reference has more than %d MB: it is held in memory", bytesMax/1_000_000)
 	}
-	if col.Type.Kind == pipeline.String && !utf8.Valid(text) {
+	if col.Type.Base() == pipeline.String && !utf8.Valid(text) {
 		return r.wrong(at, "column %s: the text %q is not UTF-8", col.Name, cut(text))
 	}
 	if reason := scalar.Append(r.builders[c], col.Type, text); reason != "" {

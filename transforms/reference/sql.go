@@ -144,11 +144,11 @@ func (r *resultReader) begin(result []pgconn.Column, parameters int) error {
 		want, have := r.typeOf(c), result[i]
 		t, known := resultTypes[have.Type]
 		switch {
-		case !known && have.Type >= firstOwnType && want.Kind == pipeline.String: // an enum, or an extension's text
+		case !known && have.Type >= firstOwnType && want.Base() == pipeline.String: // an enum, or an extension's text
 			t = resultType{text: asIs}
 		case !known:
 			return fail("column %s has a type (OID %d) that a reference can't have: cast it in the query, as %s::text", have.Name, have.Type, have.Name)
-		case !slices.Contains(t.kinds, want.Kind):
+		case !slices.Contains(t.kinds, want.Base()):
 			return fail("column %s is %s in the result, and %s in the pipeline file: say so under types of the reference, or cast it in the query", have.Name, t.name, want)
 		}
 		r.texts = append(r.texts, t.text)

@@ -281,11 +281,11 @@ func (c *factCompiler) addDate(m *foreignKey, cfg *MemberConfig, path []string) 
 		c.report(mistake, path)
 		return
 	}
-	if t.Kind != pipeline.Date && t.Kind != pipeline.Timestamp {
+	if t.Base() != pipeline.Date && t.Base() != pipeline.Timestamp {
 		c.wrong(fmt.Sprintf("%s is %s: a calendar's member is found by a date or timestamp", cfg.On.Date, t), path...)
 		return
 	}
-	m.on, m.timestamp = []columnRef{r}, t.Kind == pipeline.Timestamp
+	m.on, m.timestamp = []columnRef{r}, t.Base() == pipeline.Timestamp
 }
 
 func (c *factCompiler) addNaturalKey(m *foreignKey, cfg *MemberConfig, path []string) {

@@ -93,7 +93,7 @@ const (
 // read converts the text of a String, Number or Bool and appends it. It returns
 // why the value does not fit, or nothing.
 func (c *column) read(out *columnBuilder, kind decode.Kind, text []byte) string {
-	if kind == decode.Bool && c.typ.Kind != pipeline.Bool && c.typ.Kind != pipeline.String {
+	if kind == decode.Bool && c.typ.Base() != pipeline.Bool && c.typ.Base() != pipeline.String {
 		return notText
 	}
 	reason := ""

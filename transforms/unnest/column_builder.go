@@ -32,8 +32,8 @@ type columnBuilder struct {
 const bufferBytesMin = 64
 
 func newColumnBuilder(t pipeline.Type) columnBuilder {
-	c := columnBuilder{kind: t.Kind}
-	switch t.Kind {
+	c := columnBuilder{kind: t.Base()}
+	switch c.kind {
 	case pipeline.Int64, pipeline.Double, pipeline.Timestamp:
 		c.width = arrow.Int64SizeBytes
 	case pipeline.Date:

@@ -344,19 +344,19 @@ func (c *compiler) extract(out *column, text string) {
 func (c *compiler) format(out *column, cfg *ColumnConfig) {
 	c.boolWords(out, cfg)
 	given := []struct{ key, value string }{{"format", cfg.Format}, {"zone", cfg.Zone}, {"precision", cfg.Precision}}
-	isTime := out.typ.Kind == pipeline.Date || out.typ.Kind == pipeline.Timestamp
+	isTime := out.typ.Base() == pipeline.Date || out.typ.Base() == pipeline.Timestamp
 	isMeta := out.source.origin == fromCreated || out.source.origin == fromArrived
 	for _, g := range given {
 		switch {
 		case g.value == "":
 		case !isTime:
 			c.mistake(fmt.Sprintf("%s belongs to the types date and timestamp, not to %s", g.key, out.typ), "columns", out.name, g.key)
-		case isMeta && (g.key != "zone" || out.typ.Kind != pipeline.Date):
+		case isMeta && (g.key != "zone" || out.typ.Base() != pipeline.Date):
 			c.mistake("the times in $meta have no "+g.key, "columns", out.name, g.key)
 		}
 	}
 	var mistakes []*datetime.FormatError
-	out.format, mistakes = datetime.NewFormat(cfg.Format, cfg.Zone, cfg.Precision, out.typ.Kind == pipeline.Date)
+	out.format, mistakes = datetime.NewFormat(cfg.Format, cfg.Zone, cfg.Precision, out.typ.Base() == pipeline.Date)
 	for _, m := range mistakes {
 		if isTime || m.Key == "format" {
 			c.add(&spec.FieldError{Path: []string{"columns", out.name, m.Key}, Message: m.Message, Name: m.Name, Known: m.Known})
@@ -371,7 +371,7 @@ func (c *compiler) boolWords(out *column, cfg *ColumnConfig) {
 		texts []string
 		means bool
 	}{{"true_values", cfg.TrueValues, true}, {"false_values", cfg.FalseValues, false}} {
-		if len(g.texts) > 0 && out.typ.Kind != pipeline.Bool {
+		if len(g.texts) > 0 && out.typ.Base() != pipeline.Bool {
 			c.mistake(fmt.Sprintf("%s belongs to the type bool, not to %s", g.key, out.typ), "columns", out.name, g.key)
 		}
 		for i, text := range g.texts {
@@ -388,10 +388,10 @@ func (c *compiler) boolWords(out *column, cfg *ColumnConfig) {
 
 // checkType checks that the source can give the type at all.
 func (c *compiler) checkType(out *column) {
-	if out.shape != whole && out.shape != computed && (out.typ.Kind == pipeline.JSONText || out.typ.Kind == pipeline.Binary) {
+	if out.shape != whole && out.shape != computed && (out.typ.Base() == pipeline.JSONText || out.typ.Base() == pipeline.Binary) {
 		c.mistake(fmt.Sprintf("a column of type %s takes the value whole, without after, split or extract", out.typ), "columns", out.name, "type")
 	}
-	if out.shape == computed && out.typ.Kind == pipeline.Binary {
+	if out.shape == computed && out.typ.Base() == pipeline.Binary {
 		c.mistake("an expression gives no binary", "columns", out.name, "type")
 		return
 	}
@@ -410,7 +410,7 @@ func (c *compiler) checkType(out *column) {
 	case fromOrdinal:
 		what, kinds = "an ordinal", []pipeline.Kind{pipeline.Int64, pipeline.String, pipeline.Double, pipeline.Decimal}
 	default:
-		if out.typ.Kind == pipeline.JSONText || out.typ.Kind == pipeline.Binary {
+		if out.typ.Base() == pipeline.JSONText || out.typ.Base() == pipeline.Binary {
 			c.mistake(fmt.Sprintf("%s is a text and gives no %s", out.name, out.typ), "columns", out.name, "type")
 		}
 		return

@@ -51,13 +51,13 @@ func (c *column) append(out *columnBuilder, cell *expression.Cell) {
 	switch {
 	case cell.Null:
 		out.null()
-	case c.typ.Kind == pipeline.String, c.typ.Kind == pipeline.JSONText:
+	case c.typ.Base() == pipeline.String, c.typ.Base() == pipeline.JSONText:
 		out.text(cell.Text)
-	case c.typ.Kind == pipeline.Bool:
+	case c.typ.Base() == pipeline.Bool:
 		out.bool(cell.Bits != 0)
-	case c.typ.Kind == pipeline.Date:
+	case c.typ.Base() == pipeline.Date:
 		out.date(int32(cell.Bits))
-	case c.typ.Kind == pipeline.Decimal:
+	case c.typ.Base() == pipeline.Decimal:
 		out.decimal(cell.High, cell.Bits)
 	default:
 		out.int64(int64(cell.Bits))

@@ -128,7 +128,7 @@ func (c *compiler) checkResultType(out *column) {
 // readsText reports whether a result of the kind is converted from its text, as a
 // value of the item is.
 func (c *column) readsText(k expression.Kind) bool {
-	switch c.typ.Kind {
+	switch c.typ.Base() {
 	case pipeline.String, pipeline.JSONText:
 		return false
 	case pipeline.Date, pipeline.Timestamp:

@@ -75,11 +75,11 @@ func (r *valueReader) cell(c *column, out *columnBuilder) string {
 		out.null()
 		return ""
 	case decode.Number:
-		if c.shape == whole && c.typ.Kind != pipeline.JSONText {
+		if c.shape == whole && c.typ.Base() != pipeline.JSONText {
 			return c.read(out, decode.Number, v.Raw(r.rec))
 		}
 	case decode.String:
-		if c.shape == whole && !v.Escaped && c.typ.Kind != pipeline.JSONText {
+		if c.shape == whole && !v.Escaped && c.typ.Base() != pipeline.JSONText {
 			return c.read(out, decode.String, v.Raw(r.rec))
 		}
 	}
@@ -93,9 +93,9 @@ func (r *valueReader) otherCell(c *column, out *columnBuilder, v decode.Value) s
 	case v.Kind <= decode.Null:
 		out.null()
 		return ""
-	case c.typ.Kind == pipeline.JSONText:
+	case c.typ.Base() == pipeline.JSONText:
 		return r.jsonCell(c, out, v)
-	case c.typ.Kind == pipeline.Binary:
+	case c.typ.Base() == pipeline.Binary:
 		b, err := decode.AppendBytes(out.data, r.rec, v)
 		if err != nil {
 			return notBinary
@@ -103,7 +103,7 @@ func (r *valueReader) otherCell(c *column, out *columnBuilder, v decode.Value) s
 		out.data = b
 		out.endText()
 		return ""
-	case v.Kind == decode.Binary && c.typ.Kind == pipeline.String:
+	case v.Kind == decode.Binary && c.typ.Base() == pipeline.String:
 		v.Kind = decode.String // its base64 text
 	}
 	if v.Kind != decode.String && v.Kind != decode.Number && v.Kind != decode.Bool {
@@ -238,9 +238,9 @@ func (r *valueReader) timeCell(c *column, out *columnBuilder, micros int64) {
 	switch {
 	case micros == pipeline.NoTime:
 		out.null()
-	case c.typ.Kind == pipeline.Date:
+	case c.typ.Base() == pipeline.Date:
 		out.date(c.format.DayOf(micros))
-	case c.typ.Kind == pipeline.String:
+	case c.typ.Base() == pipeline.String:
 		out.data = datetime.AppendTime(out.data, micros)
 		out.endText()
 	default:

@@ -250,7 +250,7 @@ func convert(v any, typ string) (string, bool, error) {
 		return "", false, err
 	}
 	s := fmt.Sprint(v)
-	switch kind.Kind {
+	switch kind.Base() {
 	case pipeline.String, pipeline.Bool:
 	case pipeline.Int64, pipeline.Decimal:
 		n, ok := new(big.Rat).SetString(s)
@@ -263,7 +263,7 @@ func convert(v any, typ string) (string, bool, error) {
 		if err != nil {
 			return "", false, err
 		}
-		if s = Timestamp(at.UnixMicro()); kind.Kind == pipeline.Date {
+		if s = Timestamp(at.UnixMicro()); kind.Base() == pipeline.Date {
 			s = s[:len(time.DateOnly)]
 		}
 	default:

@@ -109,7 +109,7 @@ func (e *Encoder) column(c pipeline.Column, meta *format.ColumnMetaData) error {
 	case format.Boolean:
 		return e.boolColumn(meta)
 	default:
-		return e.textColumn(meta, c.Type.Kind != pipeline.Binary)
+		return e.textColumn(meta, c.Type.Base() != pipeline.Binary)
 	}
 }
 

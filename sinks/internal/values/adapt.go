@@ -45,7 +45,7 @@ func AdaptTexts(rows *pipeline.Rows, of func(t pipeline.Type, a *array.String) f
 // AdaptTexts.
 func StripNULs(t pipeline.Type, a *array.String) func(text string) string {
 	switch {
-	case t.Kind == pipeline.JSONText:
+	case t.Base() == pipeline.JSONText:
 		return StripJSON
 	case IsASCII(a):
 		return nil

@@ -39,7 +39,7 @@ func (c *columnNames) Resolve(chain decode.Path) (number int, t Type, steps int,
 }
 
 func (c *columnNames) column(name string, i int, typ pipeline.Type, steps int) (int, Type, int, *Mistake) {
-	if typ.Kind == pipeline.Binary {
+	if typ.Base() == pipeline.Binary {
 		return 0, Any, 0, &Mistake{Message: fmt.Sprintf("%q is binary: nothing can be computed with it", name)}
 	}
 	c.types[i] = typ
@@ -48,7 +48,7 @@ func (c *columnNames) column(name string, i int, typ pipeline.Type, steps int) (
 
 // Compile compiles an expression over columns whose result has the type.
 func Compile(text string, columns Columns, typ pipeline.Type) (*Expression, []*Mistake) {
-	if typ.Kind == pipeline.Binary || typ.Kind == pipeline.JSONText {
+	if typ.Base() == pipeline.Binary || typ.Base() == pipeline.JSONText {
 		return nil, []*Mistake{{Message: fmt.Sprintf("an expression gives no %s", typ)}}
 	}
 	names := &columnNames{columns, map[int]pipeline.Type{}}

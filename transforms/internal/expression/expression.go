@@ -58,13 +58,13 @@ func (e *Expression) Gives(kinds Kind, t pipeline.Type) *Mistake {
 // instead says how to get the type.
 func (e *Expression) instead(t pipeline.Type) string {
 	switch {
-	case e.result.kinds == Timestamp && t.Kind == pipeline.Date:
+	case e.result.kinds == Timestamp && t.Base() == pipeline.Date:
 		return ": write date(…)"
-	case e.result.kinds == String && (t.Kind == pipeline.Int64 || t.Kind == pipeline.Decimal):
+	case e.result.kinds == String && (t.Base() == pipeline.Int64 || t.Base() == pipeline.Decimal):
 		return ": make a number of the string by decimal(…)"
-	case e.result.kinds == String && t.Kind == pipeline.Double:
+	case e.result.kinds == String && t.Base() == pipeline.Double:
 		return ": make a double of the string by float(…)"
-	case e.result.kinds == String && (t.Kind == pipeline.Date || t.Kind == pipeline.Timestamp):
+	case e.result.kinds == String && (t.Base() == pipeline.Date || t.Base() == pipeline.Timestamp):
 		return fmt.Sprintf(": write %s(…)", t)
 	}
 	return ""

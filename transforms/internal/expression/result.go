@@ -15,7 +15,7 @@ import (
 
 // Accepts returns the kinds of values that a column of the type takes.
 func Accepts(t pipeline.Type) Kind {
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Bool:
 		return Bool
 	case pipeline.Int64, pipeline.Decimal, pipeline.Double:
@@ -49,7 +49,7 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 	if v.kind&Accepts(t) == 0 {
 		return c, wrong(v, t)
 	}
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Int64, pipeline.Decimal:
 		return exactCell(v, t)
 	case pipeline.Double:
@@ -64,7 +64,7 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 		}
 	case pipeline.String, pipeline.JSONText:
 		c.Text = v.appendText(scratch[:0])
-		if t.Kind == pipeline.JSONText && v.kind != List && v.kind != Map {
+		if t.Base() == pipeline.JSONText && v.kind != List && v.kind != Map {
 			c.Text = appendJSON(scratch[:0], v)
 		}
 		if len(c.Text) > maxText {
@@ -94,14 +94,14 @@ func exactCell(v Value, t pipeline.Type) (c Cell, err error) {
 		v = exactly(v.double())
 	}
 	if n, ok := nearestInt(v, int(t.Scale)); ok {
-		if t.Kind == pipeline.Decimal && t.Precision < 19 && magnitude(n) >= uint64(smallPowers[t.Precision]) {
+		if t.Base() == pipeline.Decimal && t.Precision < 19 && magnitude(n) >= uint64(smallPowers[t.Precision]) {
 			return c, unfit(v, t)
 		}
 		return Cell{Bits: uint64(n), High: uint64(n >> 63)}, nil
 	}
 	unit := new(big.Rat).SetInt(power(int(t.Scale)))
 	n := nearest(unit.Mul(unit, v.rat()))
-	if t.Kind == pipeline.Int64 {
+	if t.Base() == pipeline.Int64 {
 		if !n.IsInt64() {
 			return c, unfit(v, t)
 		}
@@ -116,7 +116,7 @@ func exactCell(v Value, t pipeline.Type) (c Cell, err error) {
 
 // pack appends a cell, which is not null, as rows are packed.
 func (c *Cell) pack(dst []byte, t pipeline.Type) []byte {
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Bool:
 		return append(dst, byte(c.Bits))
 	case pipeline.Date:
@@ -135,7 +135,7 @@ func unpack(v []byte, t pipeline.Type) Value {
 	if v == nil {
 		return Value{}
 	}
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Bool:
 		return BoolOf(v[0] == 1)
 	case pipeline.Int64:

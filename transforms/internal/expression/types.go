@@ -69,7 +69,7 @@ func union(a, b Type) Type {
 
 // TypeOf returns what the values of a column are.
 func TypeOf(t pipeline.Type) Type {
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.Bool:
 		return one(Bool)
 	case pipeline.Int64, pipeline.Decimal:
