@@ -45,13 +45,14 @@ func TestVersionText(t *testing.T) {
 
 // TestParseType: what is printed is read again, and what is wrong is refused.
 func TestParseType(t *testing.T) {
-	for _, s := range []string{"string", "bool", "int64", "double", "decimal(38,0)", "decimal(10,2)", "date", "timestamp", "binary", "json"} {
+	for _, s := range []string{"string", "bool", "int32", "int64", "double", "decimal(38,0)", "decimal(10,2)", "date", "time", "timestamp", "timestamptz",
+		"uuid", "varchar(1)", "varchar(10485760)", "char(3)", "binary", "json"} {
 		typ, err := ParseType(s)
 		if err != nil || typ.String() != s || typ.Arrow() == nil {
 			t.Errorf("%s is read as %s, %v", s, typ, err)
 		}
 	}
-	for _, s := range []string{"text", "decimal", "decimal(39,0)", "decimal(3,4)", "decimal(0,0)", "decimal(1,2,3)", "decimal(a,b)", "decimal(10,2"} {
+	for _, s := range []string{"text", "varchar", "varchar(0)", "varchar(10485761)", "varchar(3", "char()", "char(1,2)", "uuid(3)", "decimal", "decimal(39,0)", "decimal(3,4)", "decimal(0,0)", "decimal(1,2,3)", "decimal(a,b)", "decimal(10,2"} {
 		if typ, err := ParseType(s); err == nil {
 			t.Errorf("%s is read as %s", s, typ)
 		}

@@ -21,22 +21,39 @@ const (
 	Date
 	Timestamp // µs since 1970, holds UTC, has no zone
 	Binary
-	JSONText // a JSON document as text
+	JSONText    // a JSON document as text
+	Int32       // an Int64 of 32 bits
+	TimestampTZ // a Timestamp that targets store as one of UTC
+	UUID        // a String of 36 characters, in lower case
+	VarChar     // a String of so many characters at most
+	Char        // the same, of a fixed length where a target has such
+	Time        // of the day: a String, 15:04:05, with a fraction of up to six digits where there is one
 )
+
+// bases has the kinds whose values carry those of others.
+var bases = [...]Kind{String: String, Bool: Bool, Int64: Int64, Double: Double, Decimal: Decimal, Date: Date, Timestamp: Timestamp, Binary: Binary,
+	JSONText: JSONText, Int32: Int64, TimestampTZ: Timestamp, UUID: String, VarChar: String, Char: String, Time: String}
 
 // Type is a column type. The zero Type is not valid.
 type Type struct {
 	Kind             Kind
 	Precision, Scale int32 // of a decimal
+	Length           int32 // of a varchar and a char: characters
 }
 
 var kindNames = map[string]Kind{
-	"string": String, "bool": Bool, "int64": Int64, "double": Double, "date": Date,
-	"timestamp": Timestamp, "binary": Binary, "json": JSONText,
+	"string": String, "bool": Bool, "int32": Int32, "int64": Int64, "double": Double, "date": Date, "time": Time,
+	"timestamp": Timestamp, "timestamptz": TimestampTZ, "uuid": UUID, "binary": Binary, "json": JSONText,
 }
 
+// lengthNames are the types that have a length in brackets.
+var lengthNames = map[string]Kind{"varchar": VarChar, "char": Char}
+
 // TypeNames lists the types as a pipeline file writes them, for messages.
-const TypeNames = "string, bool, int64, double, decimal(p,s), date, timestamp, binary, json"
+const TypeNames = "string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n), char(n), binary, json"
+
+// lengthMax is the longest varchar: PostgreSQL takes no longer one.
+const lengthMax = 10_485_760
 
 // ParseType reads a type as a pipeline file writes it; empty means string.
 func ParseType(s string) (Type, error) {
@@ -46,11 +63,23 @@ func ParseType(s string) (Type, error) {
 	if k, ok := kindNames[s]; ok {
 		return Type{Kind: k}, nil
 	}
-	args, ok := strings.CutPrefix(s, "decimal(")
-	if !ok || !strings.HasSuffix(args, ")") {
-		return Type{}, fmt.Errorf("unknown type %q: want one of %s", s, TypeNames)
+	name, args, ok := strings.Cut(s, "(")
+	args, closed := strings.CutSuffix(args, ")")
+	switch kind := lengthNames[name]; {
+	case name == "decimal" && ok && closed:
+		return parseDecimal(s, args)
+	case kind != 0 && ok && closed:
+		n, err := strconv.Atoi(strings.TrimSpace(args))
+		if err != nil || n < 1 || n > lengthMax {
+			return Type{}, fmt.Errorf("bad type %q: its length is a number of characters from 1 to %d, as in %s(20)", s, lengthMax, name)
+		}
+		return Type{Kind: kind, Length: int32(n)}, nil
 	}
-	ps, ss, two := strings.Cut(strings.TrimSuffix(args, ")"), ",")
+	return Type{}, fmt.Errorf("unknown type %q: want one of %s", s, TypeNames)
+}
+
+func parseDecimal(s, args string) (Type, error) {
+	ps, ss, two := strings.Cut(args, ",")
 	p, err1 := strconv.Atoi(strings.TrimSpace(ps))
 	scale := 0
 	var err2 error
@@ -65,8 +94,13 @@ func ParseType(s string) (Type, error) {
 
 // String returns the type as a pipeline file writes it.
 func (t Type) String() string {
-	if t.Kind == Decimal {
+	switch t.Kind {
+	case Decimal:
 		return fmt.Sprintf("decimal(%d,%d)", t.Precision, t.Scale)
+	case VarChar:
+		return fmt.Sprintf("varchar(%d)", t.Length)
+	case Char:
+		return fmt.Sprintf("char(%d)", t.Length)
 	}
 	for name, k := range kindNames {
 		if k == t.Kind {
@@ -79,7 +113,7 @@ func (t Type) String() string {
 // Base returns the kind whose values carry those of the type between nodes. Kinds that only
 // targets tell apart have the same: who cares for what a value is asks for its base, and who
 // cares for how it is stored, for its kind.
-func (t Type) Base() Kind { return t.Kind }
+func (t Type) Base() Kind { return bases[t.Kind] }
 
 // Arrow returns the Arrow type that columns of this type have on the edges.
 func (t Type) Arrow() arrow.DataType {

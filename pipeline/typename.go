@@ -9,20 +9,25 @@ import (
 // otherTypes are names that other systems have for our types: SQL, programming
 // languages, and DynamoDB.
 var otherTypes = map[string]string{
-	"integer": "int64", "int": "int64", "bigint": "int64", "smallint": "int64", "tinyint": "int64", "mediumint": "int64", "hugeint": "int64",
-	"int2": "int64", "int4": "int64", "int8": "int64", "int16": "int64", "int32": "int64", "long": "int64", "short": "int64", "byte": "int64",
-	"uint": "int64", "uint8": "int64", "uint16": "int64", "uint32": "int64", "uint64": "int64", "unsigned": "int64", "serial": "int64", "bigserial": "int64",
+	"integer": "int32", "int": "int32", "int4": "int32", "mediumint": "int32", "serial": "int32", "uint16": "int32", "smallint": "int32", "int2": "int32", "int16": "int32",
+	"tinyint": "int32", "short": "int32", "byte": "int32", "uint8": "int32",
+	"bigint": "int64", "hugeint": "int64", "int8": "int64", "long": "int64", "uint": "int64", "uint32": "int64", "uint64": "int64", "unsigned": "int64", "bigserial": "int64",
 	"text": "string", "varchar": "string", "varchar2": "string", "nvarchar": "string", "char": "string", "nchar": "string", "character": "string",
 	"character varying": "string", "bpchar": "string", "str": "string", "utf8": "string", "clob": "string", "citext": "string", "enum": "string", "s": "string",
-	"uuid": "string", "guid": "string", "time": "string", "interval": "string", "inet": "string", "xml": "string",
+	"guid": "uuid", "uniqueidentifier": "uuid", "interval": "string", "inet": "string", "xml": "string",
+	"time without time zone": "time", "timetz": "time", "time with time zone": "time",
 	"float": "double", "float4": "double", "float8": "double", "float32": "double", "float64": "double", "real": "double", "double precision": "double",
 	"boolean": "bool", "bit": "bool", "logical": "bool",
-	"datetime": "timestamp", "datetime2": "timestamp", "timestamptz": "timestamp", "timestamp_tz": "timestamp", "timestamp_ntz": "timestamp", "timestamp_ms": "timestamp", "timestamp_us": "timestamp",
-	"timestamp with time zone": "timestamp", "timestamp without time zone": "timestamp", "instant": "timestamp", "day": "date", "date32": "date",
+	"datetime": "timestamp", "datetime2": "timestamp", "timestamp_tz": "timestamptz", "timestamp_ntz": "timestamp", "timestamp_ms": "timestamp", "timestamp_us": "timestamp",
+	"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp", "instant": "timestamptz", "day": "date", "date32": "date",
 	"bytes": "binary", "bytea": "binary", "blob": "binary", "varbinary": "binary", "b": "binary",
 	"jsonb": "json", "variant": "json", "super": "json", "object": "json", "struct": "json", "record": "json", "map": "json", "array": "json", "list": "json",
 	"m": "json", "l": "json", "ss": "json", "ns": "json", "bs": "json",
 }
+
+// lengthTypes are the names that other systems have for types with a length.
+var lengthTypes = map[string]string{"varchar": "varchar", "varchar2": "varchar", "nvarchar": "varchar", "character varying": "varchar", "string": "varchar",
+	"char": "char", "nchar": "char", "character": "char", "bpchar": "char"}
 
 // anyNumber are names of numbers whose kind they do not say, and exactNumber of
 // decimals.
@@ -45,6 +50,13 @@ func TypeAdvice(text string) string {
 	name, arguments, list := parts[1], parts[2], parts[3]
 	if list != "" {
 		return didYouMean("json")
+	}
+	if withLength, ok := lengthTypes[name]; ok && arguments != "" {
+		meant := fmt.Sprintf("%s(%s)", withLength, strings.TrimSpace(arguments))
+		if _, err := ParseType(meant); err != nil || meant == text {
+			return ""
+		}
+		return didYouMean(meant)
 	}
 	switch _, ours := kindNames[name]; {
 	case ours && (name != text || arguments != ""):

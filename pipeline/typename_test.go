@@ -10,10 +10,11 @@ import (
 // the advice is a type that there is.
 func TestTypeAdvice(t *testing.T) {
 	for text, want := range map[string]string{
-		"integer": "int64", "INT": "int64", "bigint": "int64", "int(11)": "int64", "int4": "int64", "INT64": "int64", "uint32": "int64",
-		"text": "string", "varchar(20)": "string", "VARCHAR (255)": "string", "character varying(10)": "string", "char(2)": "string", "uuid": "string", "String": "string", "string(20)": "string", "S": "string",
+		"integer": "int32", "INT": "int32", "bigint": "int64", "int(11)": "int32", "int4": "int32", "INT64": "int64", "uint32": "int64",
+		"text": "string", "varchar": "string", "char": "string", "varchar( 20 )": "varchar(20)", "VARCHAR (255)": "varchar(255)", "character varying(10)": "varchar(10)", "Char(2)": "char(2)", "UUID": "uuid", "guid": "uuid",
+		"String": "string", "string(20)": "varchar(20)", "S": "string", "time without time zone": "time",
 		"float": "double", "float64": "double", "real": "double", "double precision": "double",
-		"boolean": "bool", "Boolean": "bool", "datetime": "timestamp", "timestamptz": "timestamp", "timestamp(6)": "timestamp", "timestamp with time zone": "timestamp", "DATE": "date",
+		"boolean": "bool", "Boolean": "bool", "datetime": "timestamp", "TIMESTAMPTZ": "timestamptz", "timestamp(6)": "timestamp", "timestamp with time zone": "timestamptz", "DATE": "date",
 		"bytes": "binary", "bytea": "binary", "jsonb": "json", "array<string>": "json", "text[]": "json", "int[3]": "json", "map": "json", "L": "json",
 		"numeric(10,4)": "decimal(10,4)", "NUMBER(12, 2)": "decimal(12,2)", "Decimal(12,2)": "decimal(12,2)", "number(9)": "decimal(9)",
 	} {
@@ -28,7 +29,7 @@ func TestTypeAdvice(t *testing.T) {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
-	for _, text := range []string{"", "strng", "decimal(39,2)", "decimal(x)", "number(99)", "foo(1)", "a b c", "decimal(12,2"} {
+	for _, text := range []string{"", "strng", "varchar(0)", "char(x)", "decimal(39,2)", "decimal(x)", "number(99)", "foo(1)", "a b c", "decimal(12,2"} {
 		if got := TypeAdvice(text); got != "" {
 			t.Errorf("%s: %s", text, got)
 		}

@@ -81,6 +81,9 @@ func (d *target) Text(column string, t pipeline.Type) string {
 	if t.Kind == pipeline.Binary {
 		return "lower(hex(" + column + "))"
 	}
+	if t.Kind == pipeline.TimestampTZ {
+		return "timezone('UTC', " + column + ")::VARCHAR"
+	}
 	if t.Kind == pipeline.Double {
 		return fmt.Sprintf("regexp_replace(%s::VARCHAR, '\\.0$', '')", column)
 	}

@@ -11,7 +11,7 @@ import (
 
 // dialect is DuckDB's. Tables have no primary key: rows arrive settled, and an
 // index would make every insert slower.
-var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Fold: strings.ToLower,
+var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Takes: takes, Fold: strings.ToLower,
 	FoldSQL: func(expression string) string { return "lower(" + expression + ")" }, Schemas: []string{"temp", "system", "information_schema", "pg_catalog"}}
 
 // sqlType returns DuckDB's name of a type, as its catalogue prints it.
@@ -21,6 +21,8 @@ func sqlType(t pipeline.Type) string {
 		return "BOOLEAN"
 	case pipeline.Int64:
 		return "BIGINT"
+	case pipeline.Int32:
+		return "INTEGER"
 	case pipeline.Double:
 		return "DOUBLE"
 	case pipeline.Decimal:
@@ -29,6 +31,12 @@ func sqlType(t pipeline.Type) string {
 		return "DATE"
 	case pipeline.Timestamp:
 		return "TIMESTAMP"
+	case pipeline.TimestampTZ:
+		return "TIMESTAMP WITH TIME ZONE"
+	case pipeline.Time:
+		return "TIME"
+	case pipeline.UUID:
+		return "UUID"
 	case pipeline.Binary:
 		return "BLOB"
 	case pipeline.JSONText:
@@ -37,17 +45,34 @@ func sqlType(t pipeline.Type) string {
 	return "VARCHAR"
 }
 
+// takes is the Takes of the dialect.
+func takes(t pipeline.Type, have string) bool {
+	return t.Kind == pipeline.Decimal && warehouse.TakesDecimal(have, "DECIMAL", t)
+}
+
+// spooledAsText tells whether values of a type of DuckDB's are texts in the spool.
+func spooledAsText(t string) bool { return t == "UUID" || t == "TIME" }
+
 // anyCharacter makes a path match itself only, where read_parquet takes globs.
 var anyCharacter = strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]")
 
 // spooledRows returns the spooled rows with one of the operations, as a query has
 // them after FROM. A folder whose name looks like a partition, a=b, must not
-// become a column.
-func spooledRows(file string, ops []pipeline.Op) string {
+// become a column. Types that are texts in the file, as lakes have them, become theirs.
+func spooledRows(file string, s *warehouse.StagedTable, ops []pipeline.Op) string {
 	of := make([]string, len(ops))
 	for i, op := range ops {
 		of[i] = strconv.Itoa(int(op))
 	}
-	return fmt.Sprintf("read_parquet(%s, hive_partitioning = false) WHERE %s IN (%s)", warehouse.Literal(anyCharacter.Replace(file)),
-		warehouse.Quote(warehouse.OpColumn), strings.Join(of, ", "))
+	from := fmt.Sprintf("read_parquet(%s, hive_partitioning = false)", warehouse.Literal(anyCharacter.Replace(file)))
+	var casts []string
+	for i, t := range s.Types {
+		if spooledAsText(t) {
+			casts = append(casts, fmt.Sprintf("CAST(%[1]s AS %[2]s) AS %[1]s", warehouse.Quote(s.Columns[i]), t))
+		}
+	}
+	if casts != nil {
+		from = fmt.Sprintf("(SELECT * REPLACE (%s) FROM %s)", strings.Join(casts, ", "), from)
+	}
+	return fmt.Sprintf("%s WHERE %s IN (%s)", from, warehouse.Quote(warehouse.OpColumn), strings.Join(of, ", "))
 }

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 
@@ -28,6 +29,11 @@ func newWriter(dir string, t *pipeline.Table, s *warehouse.StagedTable) (warehou
 	encoder, err := columnar.NewEncoder(columns, columnar.Lake, columnar.Uncompressed)
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(t.Columns, func(c pipeline.Column) bool { return spooledAsText(sqlType(c.Type)) }) {
+		for _, c := range t.Columns {
+			s.Types = append(s.Types, sqlType(c.Type))
+		}
 	}
 	s.File += ".parquet"
 	spooled, err := disk.Create(filepath.Join(dir, s.File), disk.Private)

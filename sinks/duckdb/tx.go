@@ -78,7 +78,7 @@ func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.Sta
 	}
 	t.inserted, t.deleted = t.inserted+s.Inserts+s.Updates, t.deleted+s.Deletes+s.Updates
 	file := filepath.Join(files.Dir, s.File)
-	return t.ApplyReplacing(ctx, s, found, func(ops ...pipeline.Op) string { return spooledRows(file, ops) })
+	return t.ApplyReplacing(ctx, s, found, func(ops ...pipeline.Op) string { return spooledRows(file, s, ops) })
 }
 
 // session is a warehouse.Session.

@@ -135,7 +135,11 @@ func cellText(t testing.TB, kind pipeline.Type, v pq.Value) string {
 	case *array.BooleanBuilder:
 		b.Append(v.Boolean())
 	case *array.Int64Builder:
-		b.Append(v.Int64())
+		if kind.Kind == pipeline.Int32 {
+			b.Append(int64(v.Int32()))
+		} else {
+			b.Append(v.Int64())
+		}
 	case *array.Float64Builder:
 		b.Append(v.Double())
 	case *array.Date32Builder:

@@ -186,10 +186,10 @@ type arrayType struct {
 	oid  uint32
 }
 
-// oids are PostgreSQL's numbers of the types that sqlType names. A numeric's digits are no part
-// of it: the column that it goes to has them.
-var oids = map[string]uint32{"boolean": 16, "bytea": 17, "bigint": 20, "text": 25, "double precision": 701, "date": 1082,
-	"timestamp without time zone": 1114, "numeric": 1700, "jsonb": 3802}
+// oids are PostgreSQL's numbers of the types that sqlType names. A numeric's digits and a text's length
+// are no part of them: the column that it goes to has them.
+var oids = map[string]uint32{"boolean": 16, "bytea": 17, "bigint": 20, "integer": 23, "text": 25, "double precision": 701, "bpchar": 1042, "character varying": 1043, "date": 1082,
+	"time without time zone": 1083, "timestamp without time zone": 1114, "timestamp with time zone": 1184, "numeric": 1700, "uuid": 2950, "jsonb": 3802}
 
 func arrayTypes(s *warehouse.StagedTable, columns []string) ([]arrayType, error) {
 	ofColumn := map[string]string{}
@@ -199,6 +199,9 @@ func arrayTypes(s *warehouse.StagedTable, columns []string) ([]arrayType, error)
 	types := make([]arrayType, len(columns))
 	for i, c := range columns {
 		name, _, _ := strings.Cut(ofColumn[c], "(")
+		if name == "character" {
+			name = "bpchar" // the other name without a length is one of a single character
+		}
 		oid, ok := oids[name]
 		if !ok {
 			return nil, fmt.Errorf("column %q: the spool has a type %q, which this version does not know", c, ofColumn[c])

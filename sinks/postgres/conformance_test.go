@@ -99,6 +99,9 @@ func (d *target) Text(column string, t pipeline.Type) string {
 	if t.Kind == pipeline.Binary {
 		return "encode(" + column + ", 'hex')"
 	}
+	if t.Kind == pipeline.TimestampTZ {
+		return "timezone('UTC', " + column + ")::text"
+	}
 	return column + "::text"
 }
 

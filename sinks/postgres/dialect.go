@@ -11,7 +11,7 @@ import (
 
 // dialect is PostgreSQL's. A name that is longer would be cut without a word;
 // the reserved names are of columns that every table has.
-var dialect = &warehouse.Dialect{Name: "PostgreSQL", Type: sqlType, PrimaryKeys: true, MaxName: 63,
+var dialect = &warehouse.Dialect{Name: "PostgreSQL", Type: sqlType, Takes: takes, PrimaryKeys: true, MaxName: 63,
 	Reserved: []string{"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"}, MaxColumns: 1600, MaxKey: 32,
 	Schemas: []string{"information_schema", "temp"}, TempSchema: "pg_temp.", Refusals: &refusals}
 
@@ -47,6 +47,8 @@ func sqlType(t pipeline.Type) string {
 		return "boolean"
 	case pipeline.Int64:
 		return "bigint"
+	case pipeline.Int32:
+		return "integer"
 	case pipeline.Double:
 		return "double precision"
 	case pipeline.Decimal:
@@ -55,10 +57,33 @@ func sqlType(t pipeline.Type) string {
 		return "date"
 	case pipeline.Timestamp:
 		return "timestamp without time zone"
+	case pipeline.TimestampTZ:
+		return "timestamp with time zone"
+	case pipeline.Time:
+		return "time without time zone"
+	case pipeline.UUID:
+		return "uuid"
+	case pipeline.VarChar:
+		return fmt.Sprintf("character varying(%d)", t.Length)
+	case pipeline.Char:
+		return fmt.Sprintf("character(%d)", t.Length)
 	case pipeline.Binary:
 		return "bytea"
 	case pipeline.JSONText:
 		return "jsonb"
 	}
 	return "text"
+}
+
+// takes is the Takes of the dialect: columns whose values are the same bytes.
+func takes(t pipeline.Type, have string) bool {
+	switch t.Kind {
+	case pipeline.String:
+		return have == "character varying"
+	case pipeline.VarChar:
+		return have == "text" || have == "character varying" || warehouse.TakesLength(have, "character varying", t.Length)
+	case pipeline.Decimal:
+		return have == "numeric" || warehouse.TakesDecimal(have, "numeric", t)
+	}
+	return false
 }

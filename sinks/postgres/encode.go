@@ -2,13 +2,16 @@ package postgres
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 )
 
 // The binary COPY format: a header, rows, a trailer. A row is the number of its
@@ -43,6 +46,10 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 	var value cell
 	switch a := column.(type) {
 	case *array.String:
+		if t.Kind == pipeline.UUID || t.Kind == pipeline.Time {
+			value = formed(t, a)
+			break
+		}
 		if t.Base() == pipeline.JSONText {
 			value = func(dst []byte, row int) []byte {
 				text := a.Value(row)
@@ -71,7 +78,7 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 		scale := int(t.Scale)
 		value = func(dst []byte, row int) []byte { return appendNumeric(dst, a.Value(row), scale) }
 	default:
-		if value = fixed(column); value == nil {
+		if value = fixed(t, column); value == nil {
 			return nil, fmt.Errorf("arrow type %s is not one of the pipeline's", column.DataType())
 		}
 	}
@@ -89,10 +96,49 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 // jsonbVersion goes before the text of a jsonb value.
 const jsonbVersion = 1
 
+// formed returns the cell of a column of texts that have the form of their type, and are
+// something shorter in the database.
+func formed(t pipeline.Type, a *array.String) cell {
+	if t.Kind == pipeline.Time {
+		return func(dst []byte, row int) []byte {
+			micros, _ := datetime.ParseTimeOfDay(textBytes(a, row))
+			return appendWord(dst, uint64(micros))
+		}
+	}
+	return func(dst []byte, row int) []byte {
+		var digits [32]byte
+		text, _ := hex.AppendDecode(append(dst, 0, 0, 0, uuidBytes), withoutDashes(digits[:0], textBytes(a, row)))
+		return text
+	}
+}
+
+// uuidBytes is the length of a UUID's value.
+const uuidBytes = 16
+
+// withoutDashes appends the digits of a UUID.
+func withoutDashes(dst, text []byte) []byte {
+	for _, c := range text {
+		if c != '-' {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// textBytes returns a text as bytes, which share its memory.
+func textBytes(a *array.String, row int) []byte {
+	return unsafe.Slice(unsafe.StringData(a.Value(row)), a.ValueLen(row))
+}
+
 // fixed returns the cell of a column of numbers of fixed width.
-func fixed(column arrow.Array) cell {
+func fixed(t pipeline.Type, column arrow.Array) cell {
 	switch a := column.(type) {
 	case *array.Int64:
+		if t.Kind == pipeline.Int32 {
+			return func(dst []byte, row int) []byte {
+				return binary.BigEndian.AppendUint32(append(dst, 0, 0, 0, 4), uint32(int32(a.Value(row))))
+			}
+		}
 		return func(dst []byte, row int) []byte { return appendWord(dst, uint64(a.Value(row))) }
 	case *array.Float64:
 		return func(dst []byte, row int) []byte { return appendWord(dst, math.Float64bits(a.Value(row))) }

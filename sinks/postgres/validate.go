@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -38,7 +39,11 @@ func invalidValues(columns []pipeline.StoredColumn, rows int, stripNUL bool) (al
 		checkValues(c.Type, c.Values, stripNUL && !c.Key, func(row int, value, why string) {
 			all = append(all, pipeline.InvalidValue{Row: row, Column: i, Value: value, Why: why})
 		})
-		indexed = indexed || c.Indexed
+		if indexed = indexed || c.Indexed; c.Indexed && c.Type.Kind == pipeline.Char {
+			checkPadded(c.Values.(*array.String), func(row int, value, why string) {
+				all = append(all, pipeline.InvalidValue{Row: row, Column: i, Value: value, Why: why})
+			})
+		}
 	}
 	all = append(all, values.LongRows(dialect.Name, columns, rows, rowBytesMax, func(c *pipeline.StoredColumn, row int) int { return values.Bytes(c.Values, row) })...)
 	if !indexed {
@@ -56,6 +61,16 @@ func invalidValues(columns []pipeline.StoredColumn, rows int, stripNUL bool) (al
 		}
 	}
 	return all
+}
+
+// checkPadded finds the texts that a char(n) does not tell from others: spaces at their ends are not compared
+// (https://www.postgresql.org/docs/current/datatype-character.html).
+func checkPadded(a *array.String, report values.Report) {
+	for row := range a.Len() {
+		if a.IsValid(row) && strings.HasSuffix(a.Value(row), " ") {
+			report(row, values.Shorten(a.Value(row))+" ", "ends with a space, by which a char(n) of PostgreSQL does not tell keys apart")
+		}
+	}
 }
 
 // validate returns an error for what PostgreSQL would refuse after the epoch is saved.

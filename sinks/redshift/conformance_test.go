@@ -84,6 +84,10 @@ func (d *target) Text(column string, t pipeline.Type) string {
 	switch t.Kind {
 	case pipeline.Bool:
 		return fmt.Sprintf("CASE WHEN %[1]s THEN 'true' WHEN NOT %[1]s THEN 'false' END", column)
+	case pipeline.TimestampTZ:
+		return column + " AT TIME ZONE 'UTC'"
+	case pipeline.Char:
+		return "rtrim(" + column + ")"
 	case pipeline.Binary:
 		return "lower(to_hex(" + column + "))"
 	case pipeline.JSONText:

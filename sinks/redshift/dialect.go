@@ -11,6 +11,8 @@ import (
 
 const (
 	varcharMax   = 65535 // bytes
+	charMax      = 4096  // bytes, each of which is a character
+	uuidBytes    = 36    // of a UUID's text
 	varbyteBytes = 64000 // of VARBYTE without a length
 	scaleMax     = 37    // of a decimal: "Numeric types" of the Database Developer Guide
 )
@@ -19,7 +21,7 @@ const (
 // not, but only ASCII's letters; a longer name would be cut without a word; the reserved names are
 // of columns that every table has ("Names and identifiers", "Querying the catalog tables"). Keys
 // are not enforced, but the planner trusts them, and may.
-var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Fold: warehouse.FoldASCII, FoldSQL: foldSQL, OwnTokens: true, PrimaryKeys: true, MaxName: 127,
+var dialect = &warehouse.Dialect{Name: "Redshift", Type: sqlType, Takes: takes, Fold: warehouse.FoldASCII, FoldSQL: foldSQL, OwnTokens: true, PrimaryKeys: true, MaxName: 127,
 	Reserved: []string{"oid", "ctid", "xmin", "cmin", "xmax", "cmax", "tableoid", "deletexid", "insertxid"}, MaxColumns: 1600,
 	Schemas: []string{"information_schema", "catalog_history"}, TableDialect: warehouse.TableDialect{ColumnOptions: notNull}}
 
@@ -61,7 +63,7 @@ const (
 // checkTable reports what Redshift does not take of a table besides names that are too long or alike.
 func (c *Config) checkTable(t *pipeline.Table, wrong func(format string, args ...any)) {
 	if n := c.stageColumns(t); len(t.Columns) <= dialect.MaxColumns && n > dialect.MaxColumns {
-		wrong("table %q has %d columns, and the sink needs %d for the temporary table in which its rows are staged (one more for the operation, for each document, and for loaded_at), "+
+		wrong("table %q has %d columns, and the sink needs %d for the temporary table in which its rows are staged (one more for the operation, for each document and time, and for loaded_at), "+
 			"of which Redshift takes %d: leave some out, or put them into a column of type json", t.Name, len(t.Columns), n, dialect.MaxColumns)
 	}
 	if strings.HasPrefix(warehouse.FoldASCII(t.Name), tokenPrefix) {
@@ -73,6 +75,10 @@ func (c *Config) checkTable(t *pipeline.Table, wrong func(format string, args ..
 			wrong("column %q of table %q has a name like those that the sink needs for itself: rename it", c.Name, t.Name)
 		case c.Type.Kind == pipeline.Decimal && c.Type.Scale > scaleMax:
 			wrong("column %q of table %q has type %s, and a decimal of Redshift has at most %d digits behind the point: give it another type", c.Name, t.Name, c.Type, scaleMax)
+		case c.Type.Kind == pipeline.VarChar && c.Type.Length > varcharMax, c.Type.Kind == pipeline.Char && c.Type.Length > charMax:
+			wrong("column %q of table %q has type %s, and Redshift has varchar(%d) and char(%d) at most: give it a shorter one", c.Name, t.Name, c.Type, varcharMax, charMax)
+		case c.Type.Kind == pipeline.Time && notNull(t, i) != "":
+			wrong("column %q, of the key of table %q, has type time, which is staged as a text, and Redshift does not join rows by it: give it type string", c.Name, t.Name)
 		case c.Type.Base() == pipeline.JSONText && notNull(t, i) != "":
 			wrong("column %q, of the key of table %q, has type json, and Redshift does not join rows by documents: give it another type", c.Name, t.Name)
 		}
@@ -87,7 +93,7 @@ func (c *Config) stageColumns(t *pipeline.Table) int {
 		n++
 	}
 	for i := range t.Columns {
-		if t.Columns[i].Type.Base() == pipeline.JSONText {
+		if _, staged := stagedText(t.Columns[i].Type); staged {
 			n++
 		}
 	}
@@ -109,6 +115,8 @@ func sqlType(t pipeline.Type) string {
 		return "boolean"
 	case pipeline.Int64:
 		return "bigint"
+	case pipeline.Int32:
+		return "integer"
 	case pipeline.Double:
 		return "double precision"
 	case pipeline.Decimal:
@@ -117,12 +125,51 @@ func sqlType(t pipeline.Type) string {
 		return "date"
 	case pipeline.Timestamp:
 		return "timestamp without time zone"
+	case pipeline.TimestampTZ:
+		return "timestamp with time zone"
+	case pipeline.Time:
+		return "time without time zone"
+	case pipeline.UUID, pipeline.Char:
+		return fmt.Sprintf("character(%d)", textMax(t))
 	case pipeline.Binary:
 		return "binary varying" // COPY of Parquet refuses one with a length
 	case pipeline.JSONText:
 		return "super"
 	}
-	return fmt.Sprintf("character varying(%d)", varcharMax)
+	return fmt.Sprintf("character varying(%d)", textMax(t))
+}
+
+// takes is the Takes of the dialect: the stage table has the target's columns, and COPY loads texts into any that
+// are long enough.
+func takes(t pipeline.Type, have string) bool {
+	switch t.Kind {
+	case pipeline.VarChar, pipeline.Char, pipeline.UUID:
+		return warehouse.TakesLength(have, "character varying", int32(textMax(t)))
+	}
+	return false
+}
+
+// textMax returns how many bytes a column holds whose values are texts.
+func textMax(t pipeline.Type) int {
+	switch t.Kind {
+	case pipeline.VarChar, pipeline.Char:
+		return int(t.Length)
+	case pipeline.UUID:
+		return uuidBytes
+	}
+	return varcharMax
+}
+
+// stagedText returns the expression, around %s, that makes a value of a text, where the stage table
+// has texts in a column besides the value's: COPY brings neither documents nor times of the day.
+func stagedText(t pipeline.Type) (value string, staged bool) {
+	switch {
+	case t.Base() == pipeline.JSONText:
+		return "JSON_PARSE(%s)", true
+	case t.Kind == pipeline.Time:
+		return "CAST(%s AS " + sqlType(t) + ")", true
+	}
+	return "", false
 }
 
 // literal quotes a text: a backslash is an escape there, whatever

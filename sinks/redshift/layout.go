@@ -16,20 +16,26 @@ import (
 // Source: CREATE TABLE, ALTER TABLE and "Compression encodings" of the Database Developer Guide.
 
 // encodings are the kinds of columns that an encoding takes; nil = all.
-var encodings = map[string][]pipeline.Kind{
-	"raw": nil, "zstd": nil,
-	"runlength": {pipeline.Bool, pipeline.Int64, pipeline.Double, pipeline.Decimal, pipeline.Date, pipeline.Timestamp, pipeline.String},
-	"lzo":       {pipeline.Int64, pipeline.Decimal, pipeline.Date, pipeline.Timestamp, pipeline.String, pipeline.Binary, pipeline.JSONText},
-	"az64":      {pipeline.Int64, pipeline.Decimal, pipeline.Date, pipeline.Timestamp},
-	"bytedict":  {pipeline.Int64, pipeline.Double, pipeline.Decimal, pipeline.Date, pipeline.Timestamp, pipeline.String},
-	"delta":     {pipeline.Int64, pipeline.Decimal, pipeline.Date, pipeline.Timestamp},
-	"delta32k":  {pipeline.Int64, pipeline.Decimal, pipeline.Date, pipeline.Timestamp},
-	"mostly8":   {pipeline.Int64, pipeline.Decimal},
-	"mostly16":  {pipeline.Int64, pipeline.Decimal},
-	"mostly32":  {pipeline.Int64, pipeline.Decimal},
-	"text255":   {pipeline.String},
-	"text32k":   {pipeline.String},
-}
+var encodings = func() map[string][]pipeline.Kind {
+	whole := []pipeline.Kind{pipeline.Int64, pipeline.Decimal, pipeline.Int32}
+	times := []pipeline.Kind{pipeline.Date, pipeline.Timestamp, pipeline.TimestampTZ, pipeline.Time}
+	texts := []pipeline.Kind{pipeline.String, pipeline.VarChar, pipeline.Char, pipeline.UUID}
+	lengths := []pipeline.Kind{pipeline.String, pipeline.VarChar}
+	return map[string][]pipeline.Kind{
+		"raw": nil, "zstd": nil,
+		"runlength": slices.Concat([]pipeline.Kind{pipeline.Bool, pipeline.Double}, whole, times, texts),
+		"lzo":       slices.Concat([]pipeline.Kind{pipeline.Binary, pipeline.JSONText}, whole, times, texts),
+		"az64":      slices.Concat(whole, times),
+		"bytedict":  slices.Concat([]pipeline.Kind{pipeline.Double}, whole, times, texts),
+		"delta":     slices.Concat(whole, times),
+		"delta32k":  slices.Concat(whole, times),
+		"mostly8":   whole,
+		"mostly16":  whole,
+		"mostly32":  {pipeline.Int64, pipeline.Decimal},
+		"text255":   lengths,
+		"text32k":   lengths,
+	}
+}()
 
 // table returns what the pipeline file says of a table.
 func (c *Config) table(name string) TableConfig {
@@ -179,7 +185,7 @@ func (l *TableConfig) check(name string, t *pipeline.Table) error {
 	for _, e := range l.Encode {
 		path := []string{"encode", e.Name}
 		c := column(e.Name, path...)
-		if kinds := encodings[strings.ToLower(e.Value)]; c != nil && kinds != nil && !slices.Contains(kinds, c.Type.Base()) {
+		if kinds := encodings[strings.ToLower(e.Value)]; c != nil && kinds != nil && !slices.Contains(kinds, c.Type.Kind) {
 			wrong(spec.FieldError{Path: path, Message: fmt.Sprintf("column %q has type %s, which %s does not encode", c.Name, c.Type, e.Value)})
 		}
 	}

@@ -270,7 +270,7 @@ func (l *tableLoad) table() string { return warehouse.QualifiedName(l.schema, l.
 // altered
 // (https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html).
 func (l *tableLoad) lengthen(column int) string {
-	if l.to.types[column+1].Kind != pipeline.String || slices.Contains(l.Key, l.Columns[column]) {
+	if kind := l.to.types[column+1].Kind; kind != pipeline.String && kind != pipeline.VarChar || slices.Contains(l.Key, l.Columns[column]) {
 		return l.replace(column)
 	}
 	return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", l.table(), warehouse.Quote(l.Columns[column]), sqlType(l.to.types[column+1]))

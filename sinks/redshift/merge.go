@@ -59,9 +59,9 @@ func (t *tx) newMerge(s *warehouse.StagedTable) (*tableMerge, error) {
 		}
 		column := warehouse.Quote(name)
 		value := m.stage.name + "." + column
-		if kind.Base() == pipeline.JSONText {
+		if of, staged := stagedText(kind); staged {
 			column = warehouse.Quote(fmt.Sprint(ownPrefix, "doc_", i))
-			value = fmt.Sprintf("JSON_PARSE(%s.%s)", m.stage.name, column)
+			value = fmt.Sprintf(of, m.stage.name+"."+column)
 		}
 		m.stage.columns, m.stage.types, m.values = append(m.stage.columns, column), append(m.stage.types, kind), append(m.values, value)
 	}
@@ -82,8 +82,9 @@ func (m *tableMerge) create(ctx context.Context, opened warehouse.Columns) error
 		lines = append(lines, "LIKE "+m.target+" INCLUDING DEFAULTS")
 	}
 	for i, kind := range m.stage.types {
+		_, staged := stagedText(kind)
 		switch column := m.stage.columns[i]; {
-		case kind.Base() == pipeline.JSONText:
+		case staged:
 			lines = append(lines, fmt.Sprintf("%s character varying(%d)", column, varcharMax))
 		case i == 0 || identity:
 			lines = append(lines, column+" "+sqlType(kind))

@@ -32,18 +32,21 @@ func (r valueRules) adaptColumn(t pipeline.Type, a *array.String) func(text stri
 	if !r.truncate || t.Base() == pipeline.JSONText {
 		return strip
 	}
-	if strip == nil {
-		return truncate
+	most := textMax(t)
+	return func(text string) string {
+		if strip != nil {
+			text = strip(text)
+		}
+		return truncate(text, most)
 	}
-	return func(text string) string { return truncate(strip(text)) }
 }
 
-// truncate cuts a text to what a VARCHAR holds, between two characters.
-func truncate(text string) string {
-	if len(text) <= varcharMax {
+// truncate cuts a text to the bytes that a VARCHAR holds, between two characters.
+func truncate(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	n := varcharMax
+	n := most
 	for n > 0 && !utf8.RuneStart(text[n]) {
 		n--
 	}

@@ -52,7 +52,7 @@ func newRowsInsert(to *stageTable) *rowsInsert {
 	q := &rowsInsert{head: fmt.Sprintf("INSERT INTO %s (%s) VALUES ", to.name, strings.Join(to.columns, ", "))}
 	for _, t := range to.types {
 		q.bytes = append(q.bytes, t.Kind == pipeline.Binary)
-		if t.Base() == pipeline.JSONText || t.Kind == pipeline.Binary {
+		if _, staged := stagedText(t); staged || t.Kind == pipeline.Binary {
 			t = pipeline.Type{Kind: pipeline.String}
 		}
 		q.casts = append(q.casts, "::"+sqlType(t))

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -94,7 +95,7 @@ func (r valueRules) invalidValues(columns []pipeline.StoredColumn, rows int, ove
 func (r valueRules) storedBytes(c *pipeline.StoredColumn, row int) int {
 	n := values.Bytes(c.Values, row)
 	if r.truncate && !c.Key && c.Type.Base() == pipeline.String {
-		return min(n, varcharMax)
+		return min(n, textMax(c.Type))
 	}
 	return n
 }
@@ -128,19 +129,27 @@ func (c *columnCheck) run() {
 	}
 }
 
-// texts checks the texts of a VARCHAR.
+// texts checks the texts of a VARCHAR or CHAR.
 func (c *columnCheck) texts(a *array.String) {
-	ascii := values.IsASCII(a)
+	ascii, most := values.IsASCII(a), textMax(c.column.Type)
+	if c.column.Type.Kind == pipeline.Char && !ascii {
+		// "CHAR columns can only contain single-byte characters."
+		for row := range a.Len() {
+			if a.IsValid(row) && strings.IndexFunc(a.Value(row), func(r rune) bool { return r > unicode.MaxASCII }) >= 0 {
+				c.report(row, values.Shorten(a.Value(row))+" ", "has a character that is not ASCII, and a CHAR of Redshift takes no others: give the column type varchar")
+			}
+		}
+	}
 	if !ascii {
 		values.CheckTexts(dialect.Name, a, c.stripNUL, c.report)
 	}
 	if !c.truncate {
 		c.lengths(a, func(row int) int {
-			if n := a.ValueLen(row); n <= varcharMax || ascii || !c.stripNUL {
+			if n := a.ValueLen(row); n <= most || ascii || !c.stripNUL {
 				return n
 			}
 			return len(values.StripText(a.Value(row)))
-		}, varcharMax)
+		}, most)
 	}
 	if c.column.Indexed {
 		// "Trailing spaces in VARCHAR and CHAR values are treated as semantically insignificant when

@@ -150,7 +150,7 @@ func TestTruncate(t *testing.T) {
 		text := strings.Repeat("x", rapid.IntRange(0, 8).Draw(rt, "before")) + strings.Repeat(string(runes), varcharMax/len(string(runes))+2)
 		text = text[:rapid.IntRange(0, len(text)).Draw(rt, "length")]
 		text = strings.ToValidUTF8(text, "")
-		got := truncate(text)
+		got := truncate(text, varcharMax)
 		rest := text[len(got):]
 		_, next := utf8.DecodeRuneInString(rest)
 		if !strings.HasPrefix(text, got) || !utf8.ValidString(got) || len(got) > varcharMax || rest != "" && len(got)+next <= varcharMax {
@@ -269,5 +269,48 @@ func TestFixedWidths(t *testing.T) {
 		}
 		a.Release()
 		b.Release()
+	}
+}
+
+// TestLengths: the n of a varchar or char counts bytes, and a char takes ASCII only; what is cut is cut to n bytes.
+func TestLengths(t *testing.T) {
+	for _, c := range []struct {
+		typ, text  string
+		told, kept string // by truncate: what is told, or the text as it is stored
+		overflow   string // what dead_letter tells
+	}{
+		{"varchar(4)", "äö", "", "äö", ""}, {"varchar(4)", "äöü", "", "äö", "has 6 bytes, and Redshift takes 4"}, {"varchar(3)", "äö", "", "ä", "has 4 bytes, and Redshift takes 3"},
+		{"char(3)", "abc", "", "abc", ""}, {"char(3)", "ä", "has a character that is not ASCII, and a CHAR of Redshift takes no others: give the column type varchar", "", "has a character that is not ASCII, and a CHAR of Redshift takes no others: give the column type varchar"},
+		{"uuid", "123e4567-e89b-12d3-a456-426614174000", "", "123e4567-e89b-12d3-a456-426614174000", ""},
+	} {
+		table := pipelinetest.Table("t", "k", "k int64", "v "+c.typ)
+		rows := pipelinetest.JSONRows(t, table, []pipeline.Op{insertOp}, fmt.Sprintf(`{"k": 1, "v": %q}`, c.text))
+		for overflow, want := range map[string]string{overflowTruncate: c.told, "dead_letter": c.overflow} {
+			rules := (&Config{OnOverflow: overflow}).valueRules()
+			told := strings.TrimPrefix(strings.Join(invalidTexts(rules, rows), "; "), "v ")
+			if told != want {
+				t.Errorf("%s %q, %s: told %q, want %q", c.typ, c.text, overflow, told, want)
+			}
+			if overflow == overflowTruncate && told == "" {
+				adapted, release := rules.adapt(rows)
+				if got := adapted.Record.Column(1).ValueStr(0); got != c.kept {
+					t.Errorf("%s %q is stored as %q, want %q", c.typ, c.text, got, c.kept)
+				}
+				release()
+			}
+		}
+	}
+}
+
+// TestTypesOfKeys: types are refused that Redshift has not, or has not in keys.
+func TestTypesOfKeys(t *testing.T) {
+	table := pipelinetest.Table("t", "o,u", "o time", "u uuid", "v varchar(65536)", "w varchar(65535)", "c char(4097)", "d char(4096)", "p time")
+	var mistakes []string
+	(&Config{}).checkTable(table, func(format string, args ...any) { mistakes = append(mistakes, fmt.Sprintf(format, args...)) })
+	all := strings.Join(mistakes, "\n")
+	for name, wrong := range map[string]bool{"o": true, "u": false, "v": true, "w": false, "c": true, "d": false, "p": false} {
+		if got := strings.Contains(all, fmt.Sprintf("column %q", name)); got != wrong {
+			t.Errorf("column %q is wrong: %t, want %t: %s", name, got, wrong, all)
+		}
 	}
 }

@@ -174,7 +174,7 @@ func (c *compiler) table(in *pipeline.Table) {
 				Message: fmt.Sprintf("table %q has no column %q", in.Name, e.Name)})
 			continue
 		}
-		if have, want := in.Columns[at].Type, c.join.layout.columns[i].Type; have != want {
+		if have, want := in.Columns[at].Type, c.join.layout.columns[i].Type; !scalar.Joined(have, want) {
 			c.wrong(fmt.Sprintf("column %q of table %q is %s, and column %q of the reference is %s: give its type under types of the reference",
 				e.Name, in.Name, have, e.Value, want), "on", e.Name)
 		}

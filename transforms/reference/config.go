@@ -24,7 +24,7 @@ type Config struct {
 // ReferenceConfig is the table that rows are joined to.
 type ReferenceConfig struct {
 	Source       SourceConfig     `yaml:"source" required:"true" change:"content" desc:"Where the table is: a file, a DynamoDB table, or a query of a SQL database. Its type decides on its keys."`
-	Types        spec.Map[string] `yaml:"types" change:"identity" desc:"The types of the reference's columns, by name: string (also for those left out), bool, int64, double, decimal(p,s), date, timestamp."`
+	Types        spec.Map[string] `yaml:"types" change:"identity" desc:"The types of the reference's columns, by name: string (also for those left out), bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n), char(n)."`
 	Refresh      spec.Duration    `yaml:"refresh" min:"1ms" change:"free" desc:"How often the source is looked at. A file is read again when it has changed, a DynamoDB table and a query every time. Left out = 10s for a file, 1m for sql, 5m for dynamodb_table."`
 	MaxStaleness spec.Duration    `yaml:"max_staleness" min:"1ms" change:"free" desc:"/readyz fails when it has not been known for this long that the version in use is the newest: the source is gone, or can't be read. Left out = never."`
 }

@@ -138,6 +138,17 @@ func fieldOf(n parquet.Node) *field {
 		}}
 	case *parquetformat.TimestampType:
 		return &field{pipeline.Timestamp, timeText(t.Unit.Value.Duration())}
+	case *parquetformat.TimeType:
+		perSecond := int64(time.Second / t.Unit.Value.Duration())
+		return &field{pipeline.String, func(v parquet.Value) []byte {
+			n := v.Int64()
+			if v.Kind() == parquet.Int32 {
+				n = int64(v.Int32())
+			}
+			return time.Unix(n/perSecond, n%perSecond*int64(time.Second)/perSecond).UTC().AppendFormat(nil, "15:04:05.999999999")
+		}}
+	case *parquetformat.UUIDType:
+		return &field{pipeline.String, uuidText}
 	case *parquetformat.StringType, *parquetformat.EnumType:
 		return &field{pipeline.String, parquet.Value.ByteArray}
 	}
@@ -168,6 +179,15 @@ func plainField(n parquet.Node, signed bool) *field {
 		return &field{pipeline.Double, func(v parquet.Value) []byte { return strconv.AppendFloat(nil, v.Double(), 'g', -1, 64) }}
 	}
 	return nil
+}
+
+// uuidText writes a UUID, which is sixteen bytes.
+func uuidText(v parquet.Value) []byte {
+	b := v.ByteArray()
+	if len(b) != 16 {
+		return b
+	}
+	return fmt.Appendf(nil, "%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
 // timeText returns times that count units of a length since 1970.

@@ -222,6 +222,7 @@ var resultTypes = map[uint32]resultType{
 	705:  {"unknown", textKinds, asIs},
 	1042: {"char(n)", textKinds, unpadded},
 	1043: {"varchar", textKinds, asIs},
+	1083: {"time", textKinds, asIs},
 	1082: {"date", []pipeline.Kind{pipeline.Date}, asIs},
 	1114: {"timestamp", []pipeline.Kind{pipeline.Timestamp}, asIs},
 	1184: {"timestamptz", []pipeline.Kind{pipeline.Timestamp}, zoned},

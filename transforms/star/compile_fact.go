@@ -184,7 +184,7 @@ func (c *factCompiler) value(text string, want pipeline.Type, of string, path ..
 		c.report(mistake, path)
 		return r, false
 	}
-	if t != want {
+	if !scalar.Joined(t, want) {
 		c.wrong(fmt.Sprintf("%s is %s, and %s is %s: give both columns one type", text, t, of, want), path...)
 		return r, false
 	}

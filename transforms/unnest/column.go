@@ -110,6 +110,11 @@ func (c *column) read(out *columnBuilder, kind decode.Kind, text []byte) string 
 		if v, reason = decimal.Int64(text); reason == "" {
 			out.int64(v)
 		}
+	case pipeline.Int32:
+		var v int64
+		if v, reason = scalar.Int(c.typ, text); reason == "" {
+			out.int64(v)
+		}
 	case pipeline.Double:
 		var v float64
 		if v, reason = decimal.Float(text); reason == "" {
@@ -125,10 +130,16 @@ func (c *column) read(out *columnBuilder, kind decode.Kind, text []byte) string 
 		if day, reason = c.format.Date(text); reason == "" {
 			out.date(day)
 		}
-	case pipeline.Timestamp:
+	case pipeline.Timestamp, pipeline.TimestampTZ:
 		var micros int64
 		if micros, reason = c.format.Time(text); reason == "" {
 			out.int64(micros)
+		}
+	case pipeline.UUID, pipeline.VarChar, pipeline.Char, pipeline.Time:
+		var data []byte
+		if data, reason = scalar.AppendText(out.data, c.typ, text); reason == "" {
+			out.data = data
+			out.endText()
 		}
 	default:
 		return notBinary

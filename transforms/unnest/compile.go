@@ -350,7 +350,7 @@ func (c *compiler) format(out *column, cfg *ColumnConfig) {
 		switch {
 		case g.value == "":
 		case !isTime:
-			c.mistake(fmt.Sprintf("%s belongs to the types date and timestamp, not to %s", g.key, out.typ), "columns", out.name, g.key)
+			c.mistake(fmt.Sprintf("%s belongs to the types date, timestamp and timestamptz, not to %s", g.key, out.typ), "columns", out.name, g.key)
 		case isMeta && (g.key != "zone" || out.typ.Base() != pipeline.Date):
 			c.mistake("the times in $meta have no "+g.key, "columns", out.name, g.key)
 		}
@@ -404,11 +404,11 @@ func (c *compiler) checkType(out *column) {
 	case fromItem, fromElement, fromKey:
 		return
 	case fromCreated, fromArrived:
-		what, kinds = "a time", []pipeline.Kind{pipeline.Timestamp, pipeline.Date, pipeline.Int64, pipeline.String}
+		what, kinds = "a time", []pipeline.Kind{pipeline.Timestamp, pipeline.TimestampTZ, pipeline.Date, pipeline.Int64, pipeline.String, pipeline.VarChar}
 	case fromTTL:
 		what, kinds = "a bool", []pipeline.Kind{pipeline.Bool, pipeline.String}
 	case fromOrdinal:
-		what, kinds = "an ordinal", []pipeline.Kind{pipeline.Int64, pipeline.String, pipeline.Double, pipeline.Decimal}
+		what, kinds = "an ordinal", []pipeline.Kind{pipeline.Int64, pipeline.Int32, pipeline.String, pipeline.Double, pipeline.Decimal}
 	default:
 		if out.typ.Base() == pipeline.JSONText || out.typ.Base() == pipeline.Binary {
 			c.mistake(fmt.Sprintf("%s is a text and gives no %s", out.name, out.typ), "columns", out.name, "type")

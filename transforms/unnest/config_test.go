@@ -55,7 +55,7 @@ func TestMistakes(t *testing.T) {
 			`tables/t/columns/a/split: a column takes only one of after, split`, `tables/t/columns/b/part: split needs part`,
 			`tables/t/columns/c/part: part belongs to split`, `tables/t/columns/d/extract: it is not a regular expression`, `tables/t/columns/e/extract: extract takes one group`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {format: '2006'}, b: {type: date, format: YYYY-MM-DD}, c: {from: $meta.created_at, type: timestamp, format: unix}}": {
-			`tables/t/columns/a/format: format belongs to the types date and timestamp, not to string`,
+			`tables/t/columns/a/format: format belongs to the types date, timestamp and timestamptz, not to string`,
 			`tables/t/columns/b/format: "YYYY-MM-DD" is no layout`, `tables/t/columns/c/format: the times in $meta have no format`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {on_error: drop_row}}": {`tables/t/columns/a/on_error: drop_row leaves a row of an element out, and table "t" has one row per item`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {from: $item, type: string}, b: {from: $rest.x}, c: {from: [x, $rest]}, d: {from: $rest, expr: value}, e: {from: $item, after: x}, f: {expr: '$item.x'}}": {

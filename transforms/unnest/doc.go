@@ -15,12 +15,15 @@
 //     them, a bool as true or false, a binary as its base64 text;
 //   - bool: a bool, the numbers 1 and 0, their texts, the strings true and false, and
 //     those of true_values and false_values;
-//   - int64, decimal(p,s): a number or its text, converted by integer
+//   - varchar(n), char(n): what a string takes, of n characters at most;
+//   - uuid: the text of one, 8-4-4-4-12 hexadecimal digits, which become lower case;
+//   - time: 15:04, 15:04:05 or 15:04:05.999999, before 24:00;
+//   - int64, int32, decimal(p,s): a number or its text, converted by integer
 //     arithmetic and never rounded: 5.0 and 5e2 are integers, 5.5 is none, and
 //     a decimal with more fraction digits than its column has must end in
 //     zeros;
 //   - double: a number or its text, the nearest double;
-//   - timestamp: RFC 3339 with any offset or none (UTC), T or a space between
+//   - timestamp, timestamptz: RFC 3339 with any offset or none (UTC), T or a space between
 //     date and time, a fraction of which the digits behind the microseconds are
 //     zeros or what precision makes of them; or as format and zone say (package
 //     datetime); years 1 to 9999;

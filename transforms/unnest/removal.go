@@ -76,7 +76,7 @@ func (t *table) setRemovals() {
 // exact reports whether different values of a key are different in the type.
 func exact(t pipeline.Type) bool {
 	switch t.Kind {
-	case pipeline.String, pipeline.Int64, pipeline.Decimal, pipeline.Binary:
+	case pipeline.String, pipeline.VarChar, pipeline.Char, pipeline.Int64, pipeline.Int32, pipeline.Decimal, pipeline.Binary:
 		return true
 	default:
 		return false

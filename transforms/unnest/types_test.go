@@ -34,6 +34,25 @@ var typeCases = []struct{ column, value, want string }{
 	{"{type: int64}", `{"S":"0x1"}`, "!" + decimal.NotNumber}, {"{type: int64}", `{"BOOL":true}`, "!" + notText}, {"{type: int64}", `{"S":"1e"}`, "!" + decimal.NotNumber},
 	{"{type: int64}", `{"N":"0e999999999999999999999"}`, "0"},
 
+	{"{type: int32}", `{"N":"2147483647"}`, "2147483647"}, {"{type: int32}", `{"S":"-2147483648"}`, "-2147483648"}, {"{type: int32}", `{"N":"5e2"}`, "500"},
+	{"{type: int32}", `{"N":"2147483648"}`, "!" + decimal.OutOfRange}, {"{type: int32}", `{"N":"-2147483649"}`, "!" + decimal.OutOfRange}, {"{type: int32}", `{"N":"1e30"}`, "!" + decimal.OutOfRange}, {"{type: int32}", `{"N":"5.5"}`, "!" + decimal.NotExact},
+
+	{"{type: uuid}", `{"S":"123E4567-e89b-12d3-A456-426614174000"}`, `"123e4567-e89b-12d3-a456-426614174000"`}, {"{type: uuid}", `{"S":"urn:uuid:123e4567-e89b-12d3-a456-426614174000"}`, "!" + scalar.NotUUID},
+	{"{type: uuid}", `{"S":"{123e4567-e89b-12d3-a456-426614174000}"}`, "!" + scalar.NotUUID}, {"{type: uuid}", `{"S":"123e4567e89b12d3a456426614174000"}`, "!" + scalar.NotUUID},
+	{"{type: uuid}", `{"S":"123e4567-e89b-12d3-a456-42661417400g"}`, "!" + scalar.NotUUID}, {"{type: uuid}", `{"S":"123e4567-e89b-12d3-a4560426614174000"}`, "!" + scalar.NotUUID}, {"{type: uuid}", `{"S":""}`, "!" + scalar.NotUUID},
+	{"{type: uuid}", `{"N":"1"}`, "!" + scalar.NotUUID}, {"{type: uuid, after: 'U#'}", `{"S":"U#00000000-0000-0000-0000-00000000000A"}`, `"00000000-0000-0000-0000-00000000000a"`},
+
+	{"{type: varchar(3)}", `{"S":"äöü"}`, `"äöü"`}, {"{type: varchar(3)}", `{"S":"abcd"}`, "!has 4 characters, and the type takes 3"}, {"{type: varchar(3)}", `{"N":"1.5"}`, `"1.5"`}, {"{type: varchar(3)}", `{"BOOL":true}`, "!has 4 characters"},
+	{"{type: varchar(3)}", `{"S":"a\u00e4"}`, `"aä"`}, {"{type: varchar(3)}", `{"S":""}`, `""`}, {"{type: char(3)}", `{"S":"a "}`, `"a "`}, {"{type: char(3)}", `{"S":"ä   "}`, "!has 4 characters"}, {"{type: varchar(4)}", `{"B":"a/8="}`, `"a/8="`},
+
+	{"{type: time}", `{"S":"09:30"}`, `"09:30:00"`}, {"{type: time}", `{"S":"23:59:59.9999990"}`, `"23:59:59.999999"`}, {"{type: time}", `{"S":"24:00:00"}`, "!is not a time of a day"}, {"{type: time}", `{"S":"9:30"}`, "!" + datetime.NotTimeOfDay},
+	{"{type: time}", `{"S":"09:30:00.1234567"}`, "!" + datetime.TooFine}, {"{type: time}", `{"N":"930"}`, "!" + datetime.NotTimeOfDay}, {"{type: time, expr: value}", `{"S":"09:30"}`, `"09:30:00"`}, {"{type: time, expr: value}", `{"S":"25:00"}`, "!does not fit time"},
+	{"{type: varchar(2), expr: value + 'a'}", `{"S":"x"}`, `"xa"`}, {"{type: varchar(2), expr: value + 'a'}", `{"S":"xy"}`, "!has 3 characters"}, {"{type: int32, expr: value * 2}", `{"N":"1073741824"}`, "!does not fit int32"},
+	{"{type: int32, expr: value * 2}", `{"N":"-1073741824"}`, "-2147483648"},
+
+	{"{type: timestamptz}", `{"S":"2022-07-08T23:40:49.123456+02:30"}`, "2022-07-08T21:10:49.123456Z"}, {"{type: timestamptz, format: unix}", `{"N":"1657238400.25"}`, "2022-07-08T00:00:00.25Z"},
+	{"{type: timestamptz, zone: Europe/Berlin}", `{"S":"2022-07-08 23:40:49"}`, "2022-07-08T21:40:49Z"}, {"{type: timestamptz}", `{"S":"2022-07-08"}`, "!" + datetime.NotTime},
+
 	{"{type: double}", `{"N":"0.1"}`, "0.1"}, {"{type: double}", `{"S":"1e300"}`, "1e+300"}, {"{type: double}", `{"N":"-0"}`, "0"},
 	{"{type: double}", `{"S":"inf"}`, "!" + decimal.NotNumber}, {"{type: double}", `{"S":"1_0"}`, "!" + decimal.NotNumber}, {"{type: double}", `{"S":"1e400"}`, "!" + decimal.OutOfRange},
 

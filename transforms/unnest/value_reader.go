@@ -147,8 +147,7 @@ func (r *valueReader) metaCell(c *column, out *columnBuilder) string {
 		r.scratch = strconv.AppendInt(r.scratch[:0], r.elements[c.source.level].ordinal, 10)
 		return c.read(out, decode.Number, r.scratch)
 	case fromCreated, fromArrived:
-		r.timeCell(c, out, r.changeTime(c.source.origin))
-		return ""
+		return r.timeCell(c, out, r.changeTime(c.source.origin))
 	case fromDeleted:
 		out.bool(r.old)
 		return ""
@@ -157,8 +156,7 @@ func (r *valueReader) metaCell(c *column, out *columnBuilder) string {
 		if r.old {
 			at = r.meta.Created
 		}
-		r.timeCell(c, out, at)
-		return ""
+		return r.timeCell(c, out, at)
 	case fromTTL:
 		r.scratch = strconv.AppendBool(r.scratch[:0], r.meta.TTL)
 		return c.read(out, decode.Bool, r.scratch)
@@ -234,16 +232,17 @@ func (r *valueReader) metaText(o origin) []byte {
 }
 
 // timeCell appends a time in one of the types that take one.
-func (r *valueReader) timeCell(c *column, out *columnBuilder, micros int64) {
+func (r *valueReader) timeCell(c *column, out *columnBuilder, micros int64) string {
 	switch {
 	case micros == pipeline.NoTime:
 		out.null()
 	case c.typ.Base() == pipeline.Date:
 		out.date(c.format.DayOf(micros))
 	case c.typ.Base() == pipeline.String:
-		out.data = datetime.AppendTime(out.data, micros)
-		out.endText()
+		r.scratch = datetime.AppendTime(r.scratch[:0], micros)
+		return c.read(out, decode.String, r.scratch)
 	default:
 		out.int64(micros)
 	}
+	return ""
 }

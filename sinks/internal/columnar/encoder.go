@@ -28,8 +28,8 @@ type Encoder struct {
 	valid   validity
 	dict    dict
 	words   []uint64
-	days    []int32
-	plain   []byte // truth values, a byte each, or decimals
+	halves  []int32 // days, or integers
+	plain   []byte  // truth values, a byte each, or decimals
 	indexes []byte
 	body    []byte
 	arrays  []arrow.Array
@@ -101,9 +101,9 @@ func (e *Encoder) column(c pipeline.Column, meta *format.ColumnMetaData) error {
 	case format.Int64, format.Double:
 		return e.wordColumn(meta)
 	case format.Int32:
-		e.days = dates(e.days[:0], e.arrays)
-		dateBounds(&meta.Statistics, e.days)
-		return e.fixedColumn(bytesOf(e.days), 4)
+		e.halves = halves(e.halves[:0], e.arrays)
+		halfBounds(&meta.Statistics, e.halves)
+		return e.fixedColumn(bytesOf(e.halves), 4)
 	case format.FixedLenByteArray:
 		return e.decimalColumn(meta, e.profile.decimalBytes(c.Type))
 	case format.Boolean:

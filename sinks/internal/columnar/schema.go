@@ -13,7 +13,10 @@ import (
 
 // physical returns the Parquet type that stores a column type.
 func (p Profile) physical(t pipeline.Type) format.Type {
-	switch t.Kind {
+	if t.Kind == pipeline.Int32 {
+		return format.Int32
+	}
+	switch t.Base() {
 	case pipeline.Bool:
 		return format.Boolean
 	case pipeline.Int64, pipeline.Timestamp:
@@ -51,7 +54,7 @@ func (p Profile) schema(columns []pipeline.Column) []format.SchemaElement {
 // annotate sets both the logical type and the older converted type: some
 // readers know only one of them.
 func (p Profile) annotate(e *format.SchemaElement, t pipeline.Type) {
-	switch t.Kind {
+	switch t.Base() {
 	case pipeline.String:
 		e.LogicalType.Value = &format.StringType{}
 		e.ConvertedType = thrift.New(deprecated.UTF8)
@@ -66,7 +69,7 @@ func (p Profile) annotate(e *format.SchemaElement, t pipeline.Type) {
 		e.LogicalType.Value = &format.DateType{}
 		e.ConvertedType = thrift.New(deprecated.Date)
 	case pipeline.Timestamp:
-		e.LogicalType.Value = &format.TimestampType{IsAdjustedToUTC: p == Copy, Unit: format.TimeUnit{Value: &format.MicroSeconds{}}}
+		e.LogicalType.Value = &format.TimestampType{IsAdjustedToUTC: p == Copy || t.Kind == pipeline.TimestampTZ, Unit: format.TimeUnit{Value: &format.MicroSeconds{}}}
 		e.ConvertedType = thrift.New(deprecated.TimestampMicros)
 	case pipeline.Decimal:
 		e.LogicalType.Value = &format.DecimalType{Precision: t.Precision, Scale: t.Scale}

@@ -73,7 +73,7 @@ func doubleBounds(s *format.Statistics, values []uint64) {
 	setBounds(s, binary.LittleEndian.AppendUint64(nil, math.Float64bits(least)), binary.LittleEndian.AppendUint64(nil, math.Float64bits(greatest)))
 }
 
-func dateBounds(s *format.Statistics, values []int32) {
+func halfBounds(s *format.Statistics, values []int32) {
 	if len(values) == 0 {
 		return
 	}

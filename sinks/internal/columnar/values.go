@@ -101,9 +101,17 @@ func narrow(dst []uint64, a *array.Decimal128) ([]uint64, error) {
 	return dst, nil
 }
 
-// dates appends the days of the arrays, without the nulls.
-func dates(dst []int32, arrays []arrow.Array) []int32 {
+// halves appends the four-byte values of the arrays, days or integers, without the nulls.
+func halves(dst []int32, arrays []arrow.Array) []int32 {
 	for _, a := range arrays {
+		if a, ok := a.(*array.Int64); ok {
+			for i, v := range a.Int64Values() {
+				if a.IsValid(i) {
+					dst = append(dst, int32(v))
+				}
+			}
+			continue
+		}
 		src := cast[int32](a.(*array.Date32).Date32Values())
 		if a.NullN() == 0 {
 			dst = append(dst, src...)

@@ -142,6 +142,7 @@ func (target *Target) open(t testing.TB) Store {
 // rowCases are about settled rows in any store.
 var rowCases = []sinkCase{
 	{"every type", typesCase},
+	{"types of targets", targetTypesCase},
 	{"any values", anyValuesCase},
 	{"names", namesCase},
 	{"keys", keysCase},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -36,8 +37,8 @@ func (d *Dialect) missingColumns(schema string, t *pipeline.Table, found Columns
 		switch want := d.Type(c.Type); {
 		case !ok:
 			add = append(add, c)
-		case have.Type != want:
-			differs(c.Name, "the pipeline has %s, the table has %s", want, have.Type)
+		case have.Type != want && !(d.Takes != nil && d.Takes(c.Type, have.Type)):
+			differs(c.Name, "the pipeline has %s, the table has %s%s", want, have.Type, d.declaration(have.Type))
 		case have.Generated:
 			differs(c.Name, "the database makes it itself (GENERATED ALWAYS), and the pipeline can't write it")
 		case have.NotNull && !slices.Contains(t.Key, i):
@@ -71,4 +72,63 @@ func (d *Dialect) HasForeignColumns(s *StagedTable, found Columns) bool {
 		}
 	}
 	return false
+}
+
+// declaration says which type of the pipeline is a column's in the catalogue; empty = none is.
+func (d *Dialect) declaration(have string) string {
+	for _, t := range typesLike(have) {
+		if d.Type(t) == have {
+			return fmt.Sprintf(": declare type: %s", t)
+		}
+	}
+	return ""
+}
+
+// TakesLength tells whether the catalogue's name of a type is the name with a length that is enough.
+func TakesLength(have, name string, length int32) bool {
+	_, n, found := typeArguments(have, name)
+	return found && n[0] >= length
+}
+
+// TakesDecimal tells whether the catalogue's name of a type is the name of one with digits that hold those of a
+// decimal.
+func TakesDecimal(have, name string, t pipeline.Type) bool {
+	count, n, found := typeArguments(have, name)
+	return found && count == 2 && n[1] >= t.Scale && n[0]-n[1] >= t.Precision-t.Scale
+}
+
+// typeArguments reads one or two numbers in brackets behind a name.
+func typeArguments(have, name string) (count int, n [2]int32, found bool) {
+	arguments, ok := strings.CutPrefix(have, name+"(")
+	if !ok || !strings.HasSuffix(arguments, ")") {
+		return 0, n, false
+	}
+	all := strings.Split(strings.TrimSuffix(arguments, ")"), ",")
+	if len(all) > len(n) {
+		return 0, n, false
+	}
+	for i, text := range all {
+		v, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return 0, n, false
+		}
+		n[i] = int32(v)
+	}
+	return len(all), n, true
+}
+
+// typesLike returns the types that a column may have of which the catalogue says type; the numbers in brackets
+// are theirs.
+func typesLike(have string) []pipeline.Type {
+	types := []pipeline.Type{{Kind: pipeline.String}}
+	for _, k := range []pipeline.Kind{pipeline.Bool, pipeline.Int32, pipeline.Int64, pipeline.Double, pipeline.Date, pipeline.Time, pipeline.Timestamp, pipeline.TimestampTZ, pipeline.UUID, pipeline.Binary, pipeline.JSONText} {
+		types = append(types, pipeline.Type{Kind: k})
+	}
+	for _, name := range []string{"decimal", "varchar", "char"} {
+		_, arguments, _ := strings.Cut(have, "(")
+		if t, err := pipeline.ParseType(name + "(" + arguments); err == nil {
+			types = append(types, t)
+		}
+	}
+	return types
 }

@@ -31,6 +31,9 @@ type Dialect struct {
 	Name string // for messages
 	// Type returns the name of a type as the catalogue prints it.
 	Type func(pipeline.Type) string
+	// Takes tells whether a column that is there, of which the catalogue says have, takes all values of a
+	// type as they are, though it is of another one; nil = none does.
+	Takes func(t pipeline.Type, have string) bool
 	// Fold returns a name as the database compares it, and FoldSQL does the same in SQL, to an
 	// expression; nil = no two names are one.
 	Fold    func(name string) string

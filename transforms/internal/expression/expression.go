@@ -65,7 +65,7 @@ func (e *Expression) instead(t pipeline.Type) string {
 	case e.result.kinds == String && t.Base() == pipeline.Double:
 		return ": make a double of the string by float(…)"
 	case e.result.kinds == String && (t.Base() == pipeline.Date || t.Base() == pipeline.Timestamp):
-		return fmt.Sprintf(": write %s(…)", t)
+		return fmt.Sprintf(": write %s(…)", pipeline.Type{Kind: t.Base()})
 	}
 	return ""
 }

@@ -11,10 +11,14 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
+	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // Accepts returns the kinds of values that a column of the type takes.
 func Accepts(t pipeline.Type) Kind {
+	if t.Kind == pipeline.UUID || t.Kind == pipeline.Time {
+		return String
+	}
 	switch t.Base() {
 	case pipeline.Bool:
 		return Bool
@@ -63,6 +67,9 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 			return Cell{Bits: uint64(v.n * microsPerDay)}, nil
 		}
 	case pipeline.String, pipeline.JSONText:
+		if t.Kind != pipeline.String && t.Kind != pipeline.JSONText {
+			return textCell(scratch, v, t)
+		}
 		c.Text = v.appendText(scratch[:0])
 		if t.Base() == pipeline.JSONText && v.kind != List && v.kind != Map {
 			c.Text = appendJSON(scratch[:0], v)
@@ -76,6 +83,22 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 		return c, nil
 	}
 	return Cell{Bits: uint64(v.n)}, nil
+}
+
+// textCell is cell for types whose texts have a form or a length.
+func textCell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
+	text := v.appendText(nil)
+	if !utf8.Valid(text) {
+		return c, errUTF8
+	}
+	var reason string
+	if c.Text, reason = scalar.AppendText(scratch[:0], t, text); reason != "" {
+		return Cell{}, fmt.Errorf("%s does not fit %s: it %s", quote(v), t, reason)
+	}
+	if len(c.Text) > maxText {
+		return Cell{}, errText
+	}
+	return c, nil
 }
 
 var errUTF8 = errors.New("the result is not UTF-8")
@@ -97,12 +120,15 @@ func exactCell(v Value, t pipeline.Type) (c Cell, err error) {
 		if t.Base() == pipeline.Decimal && t.Precision < 19 && magnitude(n) >= uint64(smallPowers[t.Precision]) {
 			return c, unfit(v, t)
 		}
+		if !scalar.FitsInt(t, n) {
+			return c, unfit(v, t)
+		}
 		return Cell{Bits: uint64(n), High: uint64(n >> 63)}, nil
 	}
 	unit := new(big.Rat).SetInt(power(int(t.Scale)))
 	n := nearest(unit.Mul(unit, v.rat()))
 	if t.Base() == pipeline.Int64 {
-		if !n.IsInt64() {
+		if !n.IsInt64() || !scalar.FitsInt(t, n.Int64()) {
 			return c, unfit(v, t)
 		}
 		return Cell{Bits: uint64(n.Int64())}, nil

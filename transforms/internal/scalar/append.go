@@ -34,12 +34,16 @@ func ParseBool(text []byte) (v bool, reason string) {
 func Append(b array.Builder, t pipeline.Type, text []byte) (reason string) {
 	switch b := b.(type) {
 	case *array.StringBuilder:
+		if t.Kind != pipeline.String {
+			v, reason := AppendText(nil, t, text)
+			return appended(b.BinaryBuilder.Append, v, reason)
+		}
 		b.BinaryBuilder.Append(text)
 	case *array.BooleanBuilder:
 		v, reason := ParseBool(text)
 		return appended(b.Append, v, reason)
 	case *array.Int64Builder:
-		v, reason := decimal.Int64(text)
+		v, reason := Int(t, text)
 		return appended(b.Append, v, reason)
 	case *array.Float64Builder:
 		v, reason := decimal.Float(text)

@@ -20,3 +20,10 @@ func ParseType(text string, path ...string) (pipeline.Type, *spec.FieldError) {
 	}
 	return t, mistake
 }
+
+// Joined reports whether values of two types can be held against each other: those of one base that are written
+// in one way.
+func Joined(a, b pipeline.Type) bool {
+	formed := func(t pipeline.Type) bool { return t.Kind == pipeline.UUID || t.Kind == pipeline.Time }
+	return a == b || a.Base() == b.Base() && a.Precision == b.Precision && a.Scale == b.Scale && !formed(a) && !formed(b)
+}
