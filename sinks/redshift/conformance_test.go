@@ -120,7 +120,7 @@ func TestConformanceSerializable(t *testing.T) {
 }
 
 // insertCases are about what the loader makes a difference to.
-var insertCases = []string{"every type", "any values", "names", "keys", "insert, update, delete", "columns", "commit again", "quotes", "long texts"}
+var insertCases = []string{"every type", "types of targets", "any values", "names", "keys", "insert, update, delete", "columns", "commit again", "quotes", "long texts"}
 
 func TestConformanceInserts(t *testing.T) {
 	c := openCluster(t, redshifttest.Snapshot)

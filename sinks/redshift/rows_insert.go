@@ -163,8 +163,12 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 			return time.Unix(int64(a.Value(row))*secondsPerDay, 0).UTC().Format(time.DateOnly)
 		}
 	case *array.Timestamp:
+		layout := "2006-01-02 15:04:05.000000"
+		if t.Kind == pipeline.TimestampTZ {
+			layout += "+00" // without one it is of the session's zone
+		}
 		value = func(row int) string {
-			return time.UnixMicro(int64(a.Value(row))).UTC().Format("2006-01-02 15:04:05.000000")
+			return time.UnixMicro(int64(a.Value(row))).UTC().Format(layout)
 		}
 	default:
 		return nil, fmt.Errorf("arrow type %s is not one of the pipeline's", column.DataType())

@@ -27,6 +27,19 @@ CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."Line" (
   DISTSTYLE KEY DISTKEY ("ID")
   COMPOUND SORTKEY ("at", "no");
 
+CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."typed" (
+  "u" character(36) NOT NULL,
+  "n" integer NOT NULL,
+  "v" character varying(40) NOT NULL,
+  "at" timestamp with time zone NOT NULL,
+  "c" character(3),
+  "o" time without time zone,
+  "m" integer,
+  "w" character(36),
+  "also" timestamp with time zone,
+  PRIMARY KEY ("u", "n", "v", "at")
+);
+
 CREATE TABLE IF NOT EXISTS "s3 ü""'Ä"."Line" (
   "id" character varying(65535) ENCODE zstd NOT NULL,
   "no" bigint ENCODE az64 NOT NULL,
@@ -88,6 +101,13 @@ INSERT INTO "s1 ü""'Ä"."order" ("id", "_loaded_at")
   FROM "starlift_stage_0"
   WHERE "starlift_stage_0"."_starlift_op" IN (2, 3);
 
+INSERT INTO "s1 ü""'Ä"."typed" ("u", "n", "v", "at", "c", "o", "m", "w", "also")
+  SELECT "starlift_stage_0"."u", "starlift_stage_0"."n", "starlift_stage_0"."v", "starlift_stage_0"."at",
+    "starlift_stage_0"."c", CAST("starlift_stage_0"."_starlift_doc_5" AS time without time zone),
+    "starlift_stage_0"."m", "starlift_stage_0"."w", "starlift_stage_0"."also"
+  FROM "starlift_stage_0"
+  WHERE "starlift_stage_0"."_starlift_op" IN (2, 3);
+
 INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "_starlift_doc_2", "bin", "b", "i", "f", "day", "at",
     "nothing", "_starlift_doc_10", "d1_0", "d18_3", "d19_4", "d20_0", "d38_2", "d38_37")
   VALUES ($1::bigint, $2::bigint, $3::character varying(65535), $4::character varying(65535), from_hex($5::character
@@ -95,6 +115,12 @@ INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "_starlift_doc_2", "bi
     $11::timestamp without time zone, from_hex($12::character varying(65535)), $13::character varying(65535),
     $14::numeric(1,0), $15::numeric(18,3), $16::numeric(19,4), $17::numeric(20,0), $18::numeric(38,2),
     $19::numeric(38,37));
+
+INSERT INTO "starlift_stage_0" ("_starlift_op", "u", "n", "v", "at", "c", "_starlift_doc_5", "m", "w", "also")
+  VALUES ($1::bigint, $2::character(36), $3::integer, $4::character varying(40), $5::timestamp with time zone,
+    $6::character(3), $7::character varying(65535), $8::integer, $9::character(36), $10::timestamp with time zone),
+    ($11::bigint, $12::character(36), $13::integer, $14::character varying(40), $15::timestamp with time zone,
+    $16::character(3), $17::character varying(65535), $18::integer, $19::character(36), $20::timestamp with time zone);
 
 INSERT INTO s VALUES ('a '), ('b');
 
