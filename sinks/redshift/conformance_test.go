@@ -104,6 +104,8 @@ var peculiar = conformance.Peculiar{
 		return []string{"DROP TABLE " + in, fmt.Sprintf(`CREATE TABLE %s ("id" BIGINT NOT NULL, %s VARCHAR(65535) NOT NULL)`, in, warehouse.Quote(column))}
 	},
 	TextMax: varcharMax, ScaleMax: scaleMax, WordDigits: 19, NoDocumentKeys: true, Cases: "5",
+	Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "CHAR(36)"}, {"uuid", "VARCHAR(40)"}, {"varchar(10)", "VARCHAR(20)"}, {"char(3)", "CHAR(3)"}, {"time", "TIME"}},
+	Other:    [3]string{"string", "VARCHAR(256)", "varchar(256)"},
 }
 
 func TestConformance(t *testing.T) {

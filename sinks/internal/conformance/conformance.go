@@ -102,6 +102,10 @@ type Peculiar struct {
 	// WordDigits is the precision of decimals that are kept in 64 bits, though not all of their
 	// values fit; 0 = there is none.
 	WordDigits int32
+	// Existing are pairs of a declared type and the SQL type of a column that is there and takes its values; Other
+	// is one of each that does not, and the type that the error asks for.
+	Existing [][2]string
+	Other    [3]string
 	// NoDocumentKeys says that documents are no keys.
 	NoDocumentKeys bool
 }
@@ -178,6 +182,7 @@ func RunSome(t *testing.T, target Target, wanted func(name string) bool) {
 		{"insert, update, delete", changesCase},
 		{"invalid values", invalidValuesCase},
 		{"columns", columnsCase},
+		{"columns of types of targets", existingTypesCase},
 		{"commit again", againCase},
 		{"tokens", tokensCase},
 		{"folded audit", foldedAuditCase},

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
@@ -89,7 +90,8 @@ func typesCase(t *testing.T, target Target) {
 // anyValuesCase writes drawn values of every type, and reads them again.
 func anyValuesCase(t *testing.T, target Target) {
 	columns := []pipeline.Column{pipelinetest.Column("k", pipeline.Int64), pipelinetest.Column("s", pipeline.String), pipelinetest.Column("f", pipeline.Double), pipelinetest.Column("day", pipeline.Date),
-		pipelinetest.Column("at", pipeline.Timestamp), pipelinetest.Column("bin", pipeline.Binary)}
+		pipelinetest.Column("at", pipeline.Timestamp), pipelinetest.Column("bin", pipeline.Binary), pipelinetest.Column("n", pipeline.Int32), pipelinetest.Column("tz", pipeline.TimestampTZ),
+		pipelinetest.Column("u", pipeline.UUID), pipelinetest.Column("o", pipeline.Time)}
 	for _, d := range [][2]int32{{1, 0}, {1, 1}, {5, 2}, {9, 9}, {18, 3}, {19, 6}, {37, 5}, {38, 0}, {38, 1}, {38, 19}, {38, 37}, {38, 38}} {
 		if target.ScaleMax != 0 && d[1] > target.ScaleMax {
 			continue
@@ -131,7 +133,15 @@ func (target *Target) drawValue(rt *rapid.T, b array.Builder, c pipeline.Column)
 		return "null"
 	}
 	switch b := b.(type) {
+	case *array.Int64Builder:
+		n := rapid.Int32().Draw(rt, c.Name)
+		b.Append(int64(n))
+		return fmt.Sprint(n)
 	case *array.StringBuilder:
+		if text, ok := drawFormed(rt, c); ok {
+			b.Append(text)
+			return text
+		}
 		text := strings.ReplaceAll(rapid.String().Draw(rt, c.Name), "\x00", "")
 		b.Append(text)
 		return text
@@ -156,6 +166,22 @@ func (target *Target) drawValue(rt *rapid.T, b array.Builder, c pipeline.Column)
 		return drawDecimal(rt, b, c, c.Type.Precision == target.WordDigits)
 	}
 	panic(b)
+}
+
+// drawFormed draws a text of a type whose texts have a form.
+func drawFormed(rt *rapid.T, c pipeline.Column) (text string, ok bool) {
+	switch c.Type.Kind {
+	case pipeline.UUID:
+		b := rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(rt, c.Name)
+		return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:]), true
+	case pipeline.Time:
+		micros := rapid.Int64Range(0, 86_400e6-1).Draw(rt, c.Name)
+		if rapid.Bool().Draw(rt, "whole") {
+			micros -= micros % 1e6
+		}
+		return string(datetime.AppendTimeOfDay(nil, micros)), true
+	}
+	return "", false
 }
 
 // drawDecimal draws one of any number of digits; word says that it has to fit into 64 bits.

@@ -1,10 +1,13 @@
 package conformance
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/pipelinetest"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 // targetTypesCase is about types that are others only in a target: their greatest and least values, nulls,
@@ -44,4 +47,40 @@ func targetTypesCase(t *testing.T, target Target) {
 		"123e4567-e89b-12d3-a456-426614174000|2147483647|b|2024-02-29 10:00:00.000001|xyz|01:02:03|7|00000000-0000-0000-0000-000000000001|2024-02-29 10:00:00", want[3])
 	put(remove, objects[0], objects[2], objects[3])
 	h.want("123e4567-e89b-12d3-a456-426614174000|2147483647|a|2024-02-29 10:00:00.000001|null|null|null|null|null")
+}
+
+// typedValues are a value of each type, as JSON and as text.
+var typedValues = map[string][2]string{
+	"int32": {"-7", "-7"}, "timestamptz": {`"2024-02-29T10:00:00.5"`, "2024-02-29 10:00:00.5"}, "uuid": {`"123e4567-e89b-12d3-a456-426614174000"`, "123e4567-e89b-12d3-a456-426614174000"},
+	"varchar(10)": {`"ä"`, "ä"}, "char(3)": {`"abc"`, "abc"}, "time": {`"09:30:00"`, "09:30:00"}, "decimal(10,2)": {`"1.50"`, "1.50"},
+}
+
+// existingTypesCase is about tables that are there with columns of these types.
+func existingTypesCase(t *testing.T, target Target) {
+	if len(target.Existing) == 0 {
+		t.Skip("the target says nothing of columns that are there")
+	}
+	h := newHarness(t, target, Orders(t))
+	columns, made, objects, want := []string{"id int64"}, []string{"id BIGINT NOT NULL"}, []string{`"id": 1`}, "1"
+	for i, c := range target.Existing {
+		name := fmt.Sprint("c", i)
+		columns, made = append(columns, name+" "+c[0]), append(made, warehouse.Quote(name)+" "+c[1])
+		objects, want = append(objects, fmt.Sprintf("%q: %s", name, typedValues[c[0]][0])), want+"|"+typedValues[c[0]][1]
+	}
+	h.Close()
+	h.exec("DROP TABLE %s", h.in("order"))
+	h.exec("CREATE TABLE %s (%s)", h.in("order"), strings.Join(made, ", "))
+	h.Tables = []*pipeline.Table{pipelinetest.Table("order", "id", columns...)}
+	h.Must(h.restart())
+	for _, op := range []pipeline.Op{insert, update} {
+		h.Prepare(pipelinetest.JSONRows(t, h.Tables[0], []pipeline.Op{op}, "{"+strings.Join(objects, ", ")+"}"))
+		h.Commit()
+		h.want(want)
+	}
+	h.Close()
+	h.exec("ALTER TABLE %s ADD COLUMN other %s", h.in("order"), target.Other[1])
+	h.Tables = []*pipeline.Table{pipelinetest.Table("order", "id", append(columns, "other "+target.Other[0])...)}
+	if err := h.restart(); err == nil || !strings.Contains(err.Error(), `column "other": the pipeline has `) || !strings.Contains(err.Error(), "declare type: "+target.Other[2]) {
+		t.Errorf("got error %v, want one that asks for %s", err, target.Other[2])
+	}
 }
