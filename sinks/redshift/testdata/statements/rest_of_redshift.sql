@@ -40,6 +40,31 @@ CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."typed" (
   PRIMARY KEY ("u", "n", "v", "at")
 );
 
+CREATE TABLE IF NOT EXISTS "s2 ü""'Ä"."any" (
+  "k" bigint NOT NULL,
+  "s" character varying(65535),
+  "f" double precision,
+  "day" date,
+  "at" timestamp without time zone,
+  "bin" binary varying,
+  "n" integer,
+  "tz" timestamp with time zone,
+  "u" character(36),
+  "o" time without time zone,
+  "d1_0" numeric(1,0),
+  "d1_1" numeric(1,1),
+  "d5_2" numeric(5,2),
+  "d9_9" numeric(9,9),
+  "d18_3" numeric(18,3),
+  "d19_6" numeric(19,6),
+  "d37_5" numeric(37,5),
+  "d38_0" numeric(38,0),
+  "d38_1" numeric(38,1),
+  "d38_19" numeric(38,19),
+  "d38_37" numeric(38,37),
+  PRIMARY KEY ("k")
+);
+
 CREATE TABLE IF NOT EXISTS "s3 ü""'Ä"."Line" (
   "id" character varying(65535) ENCODE zstd NOT NULL,
   "no" bigint ENCODE az64 NOT NULL,
