@@ -40,6 +40,7 @@ import (
 //   - Rewinder: the engine, before Open, where a backfill reads again what was read to
 //     its end;
 //   - ExportRequester, Repairer: jobs, before anything is opened, for the flags of a backfill;
+//   - Sampler: jobs, before anything is opened, to show what a pipeline makes of a source without end;
 //   - StartReporter: a source that composes others;
 //   - RegionReporter: package graph, when the pipeline is built, so that no table is read in two
 //     Regions;
@@ -152,6 +153,13 @@ type Repairer interface {
 	// after that, removes what it has not (SnapshotEnd), and ends: what backfill --repair runs. It
 	// has the same cursors, so that a repair that was interrupted goes on, by either of the two.
 	WithRepair() (Source, error)
+}
+
+// Sampler is a Source without end of which what is there now can be read, while nobody upstream is
+// told or asked anything that costs money or changes it.
+type Sampler interface {
+	// WithSample returns a bounded source that reads that from its beginning.
+	WithSample() (Source, error)
 }
 
 // StartReporter is a Source without end that knows since when it has all changes. What its Read

@@ -62,6 +62,7 @@ var (
 	_ pipeline.WaitReporter  = (*Source)(nil)
 	_ pipeline.CallInspector = (*Source)(nil)
 	_ pipeline.Rewinder      = (*Source)(nil)
+	_ pipeline.Sampler       = (*Source)(nil)
 )
 
 // New returns a source. All mistakes in the configuration are *spec.FieldError,
@@ -81,6 +82,13 @@ func New(name string, cfg Config) (*Source, error) {
 	}
 	files := &listing.Tree{Remote: cfg.Remote(pipeline.NewEnv())}
 	return &Source{name: name, cfg: cfg, remote: cfg.Remote, files: files, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
+}
+
+// WithSample implements pipeline.Sampler: it reads the files as far as they go now.
+func (s *Source) WithSample() (pipeline.Source, error) {
+	cfg := s.cfg
+	cfg.Follow, cfg.Poll = false, 0
+	return New(s.name, cfg)
 }
 
 // Open lists the files, compares those that have cursors with what was read of
