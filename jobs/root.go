@@ -121,7 +121,7 @@ func newRoot(s *cli) *cobra.Command {
 	root.SuggestionsMinimumDistance = 2 // two letters apart
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.AddCommand(
-		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.testCommand(), s.planCommand(), s.previewCommand(), s.schemaCommand(),
+		s.runCommand(), s.backfillCommand(), s.validateCommand(), s.testCommand(), s.planCommand(), s.previewCommand(), s.initCommand(), s.schemaCommand(),
 		s.statusCommand(), s.resetCommand(), s.deadLettersCommand(), s.demoCommand(), s.versionCommand(), generate.Command(),
 	)
 	checkShell(root)
