@@ -20,6 +20,9 @@ func (p *Pattern) Fields() []string {
 		for _, path := range p.conditions[i].Paths() {
 			names[path.String()] = true
 		}
+		for _, name := range p.conditions[i].Meta() {
+			names[name] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(names))
 }

@@ -3,6 +3,7 @@ package unnest
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -29,9 +30,9 @@ func (t *table) lineage() pipeline.TableLineage {
 			rows.Inputs = append(rows.Inputs, pipeline.LineageInput{Kind: pipeline.LineageFilter, Attribute: name})
 		}
 	}
-	if t.explode != nil {
-		for _, list := range t.explode.lists {
-			rows.Inputs = append(rows.Inputs, pipeline.LineageInput{Kind: pipeline.LineageFilter, Attribute: t.item[list].String()})
+	for level := range t.explode {
+		for _, list := range t.listPaths(level) {
+			rows.Inputs = append(rows.Inputs, pipeline.LineageInput{Kind: pipeline.LineageFilter, Attribute: attributeText(list)})
 		}
 	}
 	l := pipeline.TableLineage{Rows: []pipeline.RowLineage{rows}}
@@ -57,8 +58,11 @@ func (t *table) columnLineage(c *column) pipeline.ColumnLineage {
 		return l
 	}
 	l.How = c.shapeText()
-	if l.Inputs = t.inputs(&c.source, ""); c.source.origin == fromOrdinal {
+	switch l.Inputs = t.inputs(&c.source, ""); c.source.origin {
+	case fromOrdinal:
 		l.How, l.Generated = "the number of the element in the list, from 1", true
+	case fromKey:
+		l.How = strings.TrimSpace("key of the member " + l.How)
 	}
 	return l
 }
@@ -93,35 +97,43 @@ func (t *table) inputs(s *source, name string) (all []pipeline.LineageInput) {
 
 // attributes returns the names of where a source has its value.
 func (t *table) attributes(s *source) (all []string) {
-	switch s.origin {
-	case fromItem:
-		return []string{t.item[s.slot].String()}
-	case fromElement, fromOrdinal:
-		for _, list := range t.explode.lists {
-			text := t.item[list].String()
-			if s.origin == fromElement {
-				text = below(text+"[*]", t.element[s.slot])
-			}
-			all = append(all, text)
+	paths := t.sourcePaths(s)
+	if s.origin == fromOrdinal {
+		paths = t.listPaths(s.level)
+	}
+	for _, path := range paths {
+		switch {
+		case s.rest:
+			all = append(all, restName)
+		case len(path) == 0:
+			all = append(all, itemName)
+		default:
+			all = append(all, attributeText(path))
 		}
-		return all
 	}
 	for name, origin := range metaOrigins {
 		if origin == s.origin {
-			return []string{pattern.MetaPrefix + name}
+			all = append(all, pattern.MetaPrefix+name)
 		}
 	}
-	return nil
+	return all
 }
 
-// below returns the name of a path in what a text leads to.
-func below(text string, path decode.Path) string {
-	switch {
-	case len(path) == 0:
-		return text
-	case path[0].IsIndex:
-		return text + path.String()
-	default:
-		return text + "." + path.String()
+// attributeText returns a path with [*] for all elements of a list, or members of a map.
+func attributeText(path decode.Path) string {
+	text, from := "", 0
+	for i, e := range path {
+		if e.Every {
+			text, from = joined(text, path[from:i])+"[*]", i+1
+		}
 	}
+	return joined(text, path[from:])
+}
+
+// joined returns the text of a path behind that of another one.
+func joined(text string, path decode.Path) string {
+	if text == "" || len(path) == 0 || path[0].IsIndex {
+		return text + path.String()
+	}
+	return text + "." + path.String()
 }
