@@ -23,8 +23,10 @@ const (
 
 // cookbookViews read the changes of a design by DuckDB's JSON alone. Of an item i, s is the
 // text of an attribute, n the digits of a number, set the elements of a set of texts, and l
-// those of a list, at a path.
+// those of a list, at a path. utc is the time of milliseconds.
 var cookbookViews = []string{
+	`SET TimeZone = 'UTC'`,
+	`CREATE MACRO utc(ms) AS make_timestamp(ms * 1000)::TIMESTAMPTZ`,
 	`CREATE MACRO s(i, a) AS i->>('$."' || a || '".S')`,
 	`CREATE MACRO n(i, a) AS i->>('$."' || a || '".N')`,
 	`CREATE MACRO set(i, a) AS (i->('$.' || a || '.SS'))::VARCHAR[]`,
@@ -38,8 +40,12 @@ var cookbookViews = []string{
 
 var cookbookQuery = regexp.MustCompile(`(?s)-- (\w+)\n(.*?);\n`)
 
+// cookbookLetters is the name under which a design's queries say which dead letters there are;
+// without it there are none.
+const cookbookLetters = "dead_letters"
+
 // TestCookbook: each pipeline of the cookbook is short, valid and tested, and gives of its
-// sample, in one run and after a second, the rows that SQL reads of the same records.
+// sample, in one run and after a second, the rows and types that SQL reads of the same records.
 func TestCookbook(t *testing.T) {
 	files, err := filepath.Glob("../configs/cookbook/*.yaml")
 	if err != nil {
@@ -48,6 +54,9 @@ func TestCookbook(t *testing.T) {
 	var names []string
 	for _, f := range pipelineFiles(files) {
 		names = append(names, strings.TrimSuffix(filepath.Base(f), ".yaml"))
+	}
+	if len(names) < 12 {
+		t.Errorf("there are %d pipelines", len(names))
 	}
 	made := map[string]bool{}
 	for _, d := range cookbook.Designs() {
@@ -68,29 +77,46 @@ func TestCookbook(t *testing.T) {
 	}
 }
 
-// TestCookbookPage: what the page shows of pipelines stands in them, and what it leads to is there.
+// cookbookShapes are the shapes that the page has a section of.
+var cookbookShapes = []string{"Adjacency lists", "Overloaded indexes", "Versions as items", "Time to live", "Soft deletes", "Counters", "Time-series buckets", "Lists of maps",
+	"Maps of maps", "Sets", "ElectroDB", "Amplify"}
+
+// TestCookbookPage: there is a section of each shape, which leads to a pipeline and shows a piece
+// that stands in it, word for word; and what the page leads to is there.
 func TestCookbookPage(t *testing.T) {
-	files, err := filepath.Glob("../configs/cookbook/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pipelines strings.Builder
-	for _, f := range files {
-		pipelines.WriteString(readFile(t, f))
-	}
 	page := readFile(t, "../docs/cookbook.md")
-	shown := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(page, -1)
-	if len(shown) < 8 {
-		t.Errorf("the page shows %d pieces", len(shown))
+	sections := map[string]string{}
+	for _, section := range strings.Split(page, "\n## ")[1:] {
+		heading, text, _ := strings.Cut(section, "\n")
+		sections[heading] = text
+		wantShown(t, heading, text)
 	}
-	for _, piece := range shown {
-		if !strings.Contains(pipelines.String(), piece[1]) {
-			t.Errorf("no pipeline of the cookbook has\n%s", piece[1])
+	for _, shape := range cookbookShapes {
+		if sections[shape] == "" {
+			t.Errorf("the page has no section %q", shape)
 		}
 	}
 	for _, link := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(page, -1) {
 		if _, err := os.Stat(filepath.Join("../docs", link[1])); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// wantShown looks for what a section shows in the pipelines that it leads to.
+func wantShown(t *testing.T, heading, text string) {
+	t.Helper()
+	var pipelines strings.Builder
+	for _, link := range regexp.MustCompile(`\]\(\.\./(configs/cookbook/\w+\.yaml)\)`).FindAllStringSubmatch(text, -1) {
+		pipelines.WriteString(readFile(t, "../"+link[1]))
+	}
+	shown := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1)
+	if len(shown) == 0 {
+		t.Errorf("section %q shows nothing", heading)
+	}
+	for _, piece := range shown {
+		if !strings.Contains(pipelines.String(), piece[1]) {
+			t.Errorf("no pipeline that section %q leads to has\n%s", heading, piece[1])
 		}
 	}
 }
@@ -137,9 +163,8 @@ func runDesign(t *testing.T, name string, tables []string) {
 	fine(t, dir, "test", path).want(t, exitFine, "  ok ")
 	fine(t, dir, "run", path)
 	fine(t, dir, "run", path)
-	if r := fine(t, dir, "dead-letters", "list", path, "--output", "json"); r.out != "" {
-		t.Errorf("dead letters:\n%s", r.out)
-	}
+	letters := filepath.Join(t.TempDir(), "letters.ndjson")
+	write(t, letters, []byte(fine(t, dir, "dead-letters", "list", path, "--output", "json").out))
 	d := openDatabase(t)
 	for _, view := range cookbookViews {
 		d.exec(strings.ReplaceAll(view, "DESIGN", name))
@@ -149,10 +174,13 @@ func runDesign(t *testing.T, name string, tables []string) {
 		t.Fatal(databases, err)
 	}
 	d.exec("ATTACH '" + databases[0] + "' AS w (READ_ONLY)")
-	queries := map[string]string{}
+	queries := map[string]string{cookbookLetters: "SELECT NULL, NULL, NULL WHERE false"}
 	for _, q := range cookbookQuery.FindAllStringSubmatch(readFile(t, "testdata/cookbook/"+name+".sql"), -1) {
 		queries[q[1]] = q[2]
 	}
+	d.same("dead letters", fmt.Sprintf(`SELECT reason, "row"."table", "row".element::VARCHAR FROM read_json('%s', format = 'newline_delimited',
+		columns = {reason: 'VARCHAR', "row": 'STRUCT("table" VARCHAR, element VARCHAR)'})`, letters), queries[cookbookLetters])
+	delete(queries, cookbookLetters)
 	if queried := slices.Sorted(maps.Keys(queries)); !slices.Equal(tables, queried) {
 		t.Errorf("the pipeline has the tables %v, there are queries of %v", tables, queried)
 	}
@@ -164,8 +192,17 @@ func runDesign(t *testing.T, name string, tables []string) {
 		if d.number("SELECT count(*) FROM ("+got+")") == 0 {
 			t.Errorf("%s has no rows", table)
 		}
+		if has, wants := d.types(got), d.types(want); has != wants {
+			t.Errorf("%s has columns of the types\n%s\nwant\n%s", table, has, wants)
+		}
 		d.same(table, got, want)
 	}
+}
+
+// types lists the types of a query's columns.
+func (d *database) types(query string) string {
+	d.t.Helper()
+	return d.rows("SELECT string_agg(column_type, ', ') FROM (DESCRIBE " + query + ")")
 }
 
 func exists(name string) bool {

@@ -1,7 +1,7 @@
 -- subscription
-SELECT s(i, 'PK')[5:], split_part(s(i, 'SK'), '#', 2), s(i, 'SKU'), s(i, 'PaymentAmount')::DECIMAL(10,2), s(i, 'LastPaymentDate')::TIMESTAMP, s(i, 'NextPaymentDate')::DATE, i->>'$.PaymentDetails.M."default-card".S' FROM latest WHERE s(i, 'SK') LIKE 'SUB#%';
+SELECT s(i, 'PK')[5:], split_part(s(i, 'SK'), '#', 2), s(i, 'SKU'), s(i, 'PaymentAmount')::DECIMAL(10,2), s(i, 'LastPaymentDate')::TIMESTAMPTZ, s(i, 'NextPaymentDate')::DATE, i->>'$.PaymentDetails.M."default-card".S' FROM latest WHERE s(i, 'SK') LIKE 'SUB#%';
 -- receipt
-SELECT s(i, 'PK')[5:], s(i, 'SK')[5:], s(i, 'SKU'), s(i, 'ProcessedAmount')::DECIMAL(10,2), s(i, 'ProcessedDate')::TIMESTAMP, make_timestamp(n(i, 'TTL')::BIGINT * 1000000)
+SELECT s(i, 'PK')[5:], s(i, 'SK')[5:], s(i, 'SKU'), s(i, 'ProcessedAmount')::DECIMAL(10,2), s(i, 'ProcessedDate')::TIMESTAMPTZ, utc(n(i, 'TTL')::BIGINT * 1000)
 FROM change WHERE s(i, 'SK') LIKE 'REC#%';
 -- expired_receipt
-SELECT s(old, 'PK')[5:], s(old, 'SK')[5:], make_timestamp(ts * 1000) FROM change WHERE ttl AND s(old, 'SK') LIKE 'REC#%';
+SELECT s(old, 'PK')[5:], s(old, 'SK')[5:], utc(ts) FROM change WHERE ttl AND s(old, 'SK') LIKE 'REC#%';
