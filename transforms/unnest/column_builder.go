@@ -31,6 +31,9 @@ type columnBuilder struct {
 // bufferBytesMin keeps buffers aligned for any fixed-width value.
 const bufferBytesMin = 64
 
+// offsetBytes is the size of an offset of a variable-width cell.
+const offsetBytes = 4
+
 func newColumnBuilder(t pipeline.Type) columnBuilder {
 	c := columnBuilder{kind: t.Base()}
 	switch c.kind {
@@ -46,6 +49,17 @@ func newColumnBuilder(t pipeline.Type) columnBuilder {
 
 // variable reports whether the cells differ in length.
 func (c *columnBuilder) variable() bool { return c.width == 0 && c.kind != pipeline.Bool }
+
+// cellBytes returns the bytes of a cell, besides its text.
+func (c *columnBuilder) cellBytes() int {
+	switch {
+	case c.variable():
+		return offsetBytes
+	case c.kind == pipeline.Bool:
+		return 1
+	}
+	return c.width
+}
 
 // start makes room for about n cells with size bytes of variable-width data.
 func (c *columnBuilder) start(n, size int) {

@@ -29,7 +29,7 @@ func (r *rowMaker) explodedRows(at int) *failure {
 	for i := range t.explode {
 		r.elements[i] = element{slots: r.current.noElements[i]}
 	}
-	r.lists, r.level, r.elementFailure = r.binding.lists[at], 0, nil
+	r.lists, r.level, r.elementFailure, r.elementsLeft = r.binding.lists[at], 0, nil, r.elementsMax
 	err := r.explode()
 	switch {
 	case errors.Is(err, errFailed):
@@ -98,6 +98,17 @@ func (r *rowMaker) notList(l *level, v decode.Value) error {
 	return errFailed
 }
 
+// tooManyElements refuses an item that would not end.
+func (r *rowMaker) tooManyElements() error {
+	advice := ""
+	if len(r.current.table.explode) > 1 {
+		advice = "; where levels look at lists beside each other, each element of the one comes with each of the other: make a table of each list"
+	}
+	r.elementFailure = &failure{reason: pipeline.ReasonTooLarge,
+		message: fmt.Sprintf("table %s: explode comes to more than %d elements of one item%s", r.current.table.out.Name, r.elementsMax, advice)}
+	return errFailed
+}
+
 // elementRow makes a row.
 func (r *rowMaker) elementRow() error {
 	if r.elementFailure = r.makeRow(); r.elementFailure != nil {
@@ -114,6 +125,9 @@ func (r *rowMaker) visitElement(i int, slots []decode.Value) error {
 // visitKeyed makes the rows of a map's member, or of an element, which has no key.
 func (r *rowMaker) visitKeyed(i int, key decode.Value, slots []decode.Value) error {
 	at, t := r.level, r.current.table
+	if r.elementsLeft--; r.elementsLeft < 0 {
+		return r.tooManyElements()
+	}
 	e := &r.elements[at]
 	e.slots, e.key, e.ordinal = slots, key, int64(i)+1
 	if key.Kind != decode.Missing {

@@ -5,7 +5,7 @@ import (
 	"hash/maphash"
 )
 
-// keySet is a set of row keys of one change. It keeps its memory.
+// keySet is a set of row keys of one change. It keeps its memory, unless that is large.
 type keySet struct {
 	bytes []byte
 	ends  []int
@@ -17,7 +17,14 @@ const linearScanKeysMax = 8
 
 var keySeed = maphash.MakeSeed()
 
+// keptKeyBytesMax is how much memory of a change's keys stays for the next.
+const keptKeyBytesMax = 1 << 20
+
 func (s *keySet) reset() {
+	if cap(s.bytes) > keptKeyBytesMax {
+		*s = keySet{}
+		return
+	}
 	s.bytes, s.ends = s.bytes[:0], s.ends[:0]
 }
 

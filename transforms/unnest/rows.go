@@ -19,6 +19,10 @@ type rowMaker struct {
 	dropped []pipeline.DeadLetter
 	lists   []*decode.Projection // of the elements of each level of the table
 	level   int                  // that is reached
+	// elementsMax is how many elements an image may have in a table, of all levels, and
+	// dropsMax how many rows a record may leave out.
+	elementsMax, dropsMax int
+	elementsLeft          int
 	// elementFailure is why the rows of a list can't be made.
 	elementFailure *failure
 	// visitElement and visitKeyed, bound once.
@@ -91,15 +95,25 @@ func (r *rowMaker) imageRows(slots []decode.Value, v *imageProjection, at int, o
 	if t.explode == nil {
 		return r.makeRow()
 	}
-	return r.explodedRows(at)
+	start := len(r.current.ops)
+	f := r.explodedRows(at)
+	if f != nil && old && f.reason == pipeline.ReasonTooLarge && (r.elementsLeft < 0 || r.current.size(start) > changeBytesMax) {
+		// The change that brought this image was refused for that: it has no rows.
+		r.current.truncate(start)
+		return nil
+	}
+	return f
 }
 
-// A change's rows are bounded: an item can repeat its text in each of its
-// elements.
+// A change's rows are bounded: an item can repeat its text in each of its elements, and
+// levels that look at lists beside each other have a row of each element of the one with
+// each of the other.
 const (
-	changeBytesMax = 256 << 20
-	batchBytesMax  = 1 << 30
-	sizeCheckRows  = 64
+	changeBytesMax    = 256 << 20
+	changeElementsMax = 4 << 20 // of an image, in a table
+	changeDropsMax    = 1 << 16 // rows that are left out
+	batchBytesMax     = 1 << 30
+	sizeCheckRows     = 64
 )
 
 // makeRow makes one row.
@@ -146,6 +160,10 @@ func (r *rowMaker) badRow(c *column, row int, f *failure) *failure {
 	if c.onError != onErrorDropRow {
 		return f
 	}
+	if len(r.dropped) >= r.dropsMax {
+		f.message = fmt.Sprintf("more than %d rows of the item are to be left out, the next: %s", r.dropsMax, f.message)
+		return f
+	}
 	r.current.truncate(row)
 	r.dropped = append(r.dropped, pipeline.DeadLetter{Reason: f.reason, Message: f.message,
 		Row: &pipeline.DeadRow{Table: r.current.table.out.Name, Element: r.elementPath()}})
@@ -160,11 +178,11 @@ func (r *rowMaker) checkSize() *failure {
 	}
 	if b.size(b.recordStart) > changeBytesMax {
 		return &failure{reason: pipeline.ReasonTooLarge,
-			message: fmt.Sprintf("table %s: the rows of the item take more than %d MiB of text", b.table.out.Name, changeBytesMax>>20)}
+			message: fmt.Sprintf("table %s: the rows of the item take more than %d MiB", b.table.out.Name, changeBytesMax>>20)}
 	}
 	if all > batchBytesMax {
 		return &failure{fatal: true, reason: pipeline.ReasonTooLarge,
-			message: fmt.Sprintf("table %s: the rows of %d records take more than %d MiB of text; give the source smaller blocks", b.table.out.Name, r.index+1, batchBytesMax>>20)}
+			message: fmt.Sprintf("table %s: the rows of %d records take more than %d MiB; give the source smaller blocks", b.table.out.Name, r.index+1, batchBytesMax>>20)}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ type tableBuilder struct {
 	wanted, deletes bool
 	fullOldImages   bool                     // every row of an old image is deleted, whatever the new one yields
 	columns         []columnBuilder          // by column
+	rowBytes        int                      // of a row, besides its text
 	expressions     []*expression.Expression // by column.computed
 	ops             []pipeline.Op
 	change          []int32
@@ -32,6 +33,25 @@ type tableBuilder struct {
 
 // where says which pattern is the table's, for messages.
 func (b *tableBuilder) where() string { return "table " + b.table.out.Name + ", where" }
+
+// changeBytes is what a row has of its change: the operation, and which one it is.
+const changeBytes = 1 + 4
+
+// newTableBuilder returns a builder of a table's rows; what is wanted of them is still to say.
+func newTableBuilder(t *table) tableBuilder {
+	b := tableBuilder{table: t, columns: make([]columnBuilder, len(t.columns)), rowBytes: changeBytes}
+	for i := range t.columns {
+		b.columns[i] = newColumnBuilder(t.columns[i].typ)
+		b.rowBytes += b.columns[i].cellBytes()
+		if e := t.columns[i].expr; e != nil {
+			b.expressions = append(b.expressions, e.Clone())
+		}
+	}
+	for l := range t.explode {
+		b.noElements = append(b.noElements, make([]decode.Value, len(t.explode[l].element)))
+	}
+	return b
+}
 
 // start makes room for the rows of so many records.
 func (b *tableBuilder) start(records int) {
@@ -109,9 +129,9 @@ func (b *tableBuilder) appendKey(to []byte, row int) []byte {
 	return to
 }
 
-// size returns the bytes of text since a row.
+// size returns the bytes of the rows from a row on.
 func (b *tableBuilder) size(row int) int {
-	n := 0
+	n := b.rowBytes * (len(b.ops) - row)
 	for i := range b.columns {
 		if c := &b.columns[i]; c.variable() {
 			n += len(c.data) - int(c.offsets[row])

@@ -115,25 +115,15 @@ func (u *Unnest) Warnings() []error {
 // NewMapper implements pipeline.ChangeTransform.
 func (u *Unnest) NewMapper(needs pipeline.Needs) pipeline.Mapper {
 	m := &mapper{unnest: u, settled: needs.Settled, formats: map[*pipeline.Format]*boundFormat{}, tables: make([]tableBuilder, len(u.tables)),
-		rows: rowMaker{unnest: u}}
+		rows: rowMaker{unnest: u, elementsMax: changeElementsMax, dropsMax: changeDropsMax}}
 	for i, t := range u.tables {
+		m.tables[i] = newTableBuilder(t)
 		b := &m.tables[i]
-		b.table = t
 		b.wanted = needs.Tables[t.out.Name]
 		b.deletes = b.wanted && needs.Deletes[t.out.Name] && len(t.out.Key) > 0
 		b.fullOldImages = b.deletes && needs.FullOldImages[t.out.Name]
 		m.deletes = m.deletes || b.deletes
 		m.archives = m.archives || b.wanted && t.archives
-		b.columns = make([]columnBuilder, len(t.columns))
-		for k := range t.columns {
-			b.columns[k] = newColumnBuilder(t.columns[k].typ)
-			if e := t.columns[k].expr; e != nil {
-				b.expressions = append(b.expressions, e.Clone())
-			}
-		}
-		for l := range t.explode {
-			b.noElements = append(b.noElements, make([]decode.Value, len(t.explode[l].element)))
-		}
 		if levels := len(t.explode); levels > len(m.rows.elements) {
 			m.rows.elements = make([]element, levels)
 		}
