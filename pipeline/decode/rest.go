@@ -71,7 +71,7 @@ func (w *jsonWriter) rest(dst []byte, i int, n *restNode) (_ []byte, left bool) 
 		}
 		out = append(append(append(append(out, '"'), key.Raw(w.s.b)...), '"'), ':')
 		stays := true
-		switch below := n.names[w.text(key)]; {
+		switch below := n.names[string(w.text(key))]; {
 		case below == nil || !below.taken && v.Kind != Map:
 			out = w.value(out, v)
 		case below.taken:
@@ -90,11 +90,12 @@ func (w *jsonWriter) rest(dst []byte, i int, n *restNode) (_ []byte, left bool) 
 	return append(dst, '}'), left
 }
 
-// text returns the text of a name.
-func (w *jsonWriter) text(name Value) string {
+// text returns the text of a name, valid until the next call.
+func (w *jsonWriter) text(name Value) []byte {
 	raw := name.Raw(w.s.b)
-	if name.Escaped {
-		raw, _ = appendUnescaped(nil, raw)
+	if !name.Escaped {
+		return raw
 	}
-	return string(raw)
+	w.s.name, _ = appendUnescaped(w.s.name[:0], raw)
+	return w.s.name
 }
