@@ -28,8 +28,9 @@ type ChangeFilter interface {
 type ChangeMapper interface {
 	// Mark sets the marks of records that do not match, unless they have a stronger one;
 	// it leaves the others as they are. A broken record passes: the transform that reads
-	// it makes it a dead letter.
-	Mark(r *Records, marks []Mark)
+	// it makes it a dead letter. It returns why it refuses records, by record; those that
+	// an earlier filter has marked it does not refuse.
+	Mark(r *Records, marks []Mark) map[int]Refusal
 }
 
 // TablePolicies is a ChangeTransform that says how the rows of its own tables follow

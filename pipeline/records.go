@@ -94,9 +94,19 @@ const (
 	// FilteredOut says that the item does not match: consumers see the change as a removal,
 	// without its new image.
 	FilteredOut
+	// Refused says that a filter can't tell whether the item matches: the change is a dead
+	// letter, for the reason in Records.Refusals.
+	Refused
 	// Suppressed says that consumers see nothing of the change.
 	Suppressed
 )
+
+// Refusal is why a filter of changes refuses one.
+type Refusal struct {
+	Node    string // the filter
+	Message string
+	Fatal   bool // it ends the run, and makes no dead letter
+}
 
 // MarkOf returns the mark of record i.
 func (r *Records) MarkOf(i int) Mark {
@@ -138,8 +148,10 @@ type Records struct {
 	// are of one source and are read by one transform; nil = they come from the
 	// source.
 	Replays []Replay
-	// Marks says what filters made of the records; nil = all pass.
-	Marks []Mark
+	// Marks says what filters made of the records; nil = all pass. Refusals says why those
+	// are Refused that are, by record.
+	Marks    []Mark
+	Refusals map[int]Refusal
 	// CursorAfter gives the partition's cursor once the first n records of Spans
 	// are done; it is called before Free, from one goroutine. n counts from the
 	// start of these Spans, 1 … len(Spans).
@@ -221,6 +233,14 @@ func (r *Records) Slice(i, j int) *Records {
 	}
 	if r.Marks != nil {
 		s.Marks = r.Marks[i:j]
+	}
+	if r.Refusals != nil {
+		s.Refusals = map[int]Refusal{}
+		for at, why := range r.Refusals {
+			if at >= i && at < j {
+				s.Refusals[at-i] = why
+			}
+		}
 	}
 	if recheck := r.Recheck; recheck != nil {
 		s.Recheck = func(n int) error { return recheck(i + n) }

@@ -8,16 +8,21 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/graph"
 )
 
-// masker is a transform of changes with columns that may be masked.
-type masker interface {
-	// Masked returns the attributes that its masked columns read.
-	Masked() []decode.Path
-	// Mask masks the columns that read these attributes.
+// hider is a node whose messages may have values of items.
+type hider interface {
+	// Mask masks what reads these attributes.
 	Mask(paths []decode.Path)
 }
 
-// shareMasks lets all transforms of the same items mask the attributes that one of them masks.
-// It is called before the transforms of their rows are built, which see the masked columns in
+// masker is a transform of changes with columns that may be masked.
+type masker interface {
+	hider
+	// Masked returns the attributes that its masked columns read.
+	Masked() []decode.Path
+}
+
+// shareMasks lets all transforms of the same items, and the filters before them, mask the
+// attributes that one of them masks. It is called before the transforms of their rows are built, which see the masked columns in
 // the tables.
 func shareMasks(sources []graph.SourceDeclaration, all []graph.ChangeNode) {
 	masked := make([][]decode.Path, len(all))
@@ -27,10 +32,22 @@ func shareMasks(sources []graph.SourceDeclaration, all []graph.ChangeNode) {
 		}
 	}
 	for i, t := range all {
-		m, ok := t.Transform.(masker)
+		var hiders []hider
+		if m, ok := t.Transform.(hider); ok {
+			hiders = append(hiders, m)
+		}
+		for _, filters := range t.Filters {
+			for _, f := range filters {
+				if m, ok := f.(hider); ok {
+					hiders = append(hiders, m)
+				}
+			}
+		}
 		for k, other := range all {
-			if ok && k != i && len(masked[k]) > 0 && sameItems(sources, t.Sources, other.Sources) {
-				m.Mask(masked[k])
+			if len(masked[k]) > 0 && (k == i || sameItems(sources, t.Sources, other.Sources)) {
+				for _, m := range hiders {
+					m.Mask(masked[k])
+				}
 			}
 		}
 	}

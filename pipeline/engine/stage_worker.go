@@ -93,7 +93,12 @@ func (w *stageWorker) filtered(r *pipeline.Records) *pipeline.Records {
 	marked := *r
 	marked.Marks = make([]pipeline.Mark, r.Len())
 	for _, f := range filters {
-		f.Mark(r, marked.Marks)
+		for i, why := range f.Mark(r, marked.Marks) {
+			if marked.Refusals == nil {
+				marked.Refusals = map[int]pipeline.Refusal{}
+			}
+			marked.Refusals[i] = why
+		}
 	}
 	return &marked
 }

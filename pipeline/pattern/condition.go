@@ -72,7 +72,7 @@ func (c *compiler) condition(at []string, prefix decode.Path, v any) []int {
 		c.mistake(at, `$expr takes an expression, as in $expr: "total > paid", not %s`, describe(v))
 		return nil
 	case c.language == nil:
-		c.mistake(at, "$expr belongs to the where of an unnest transform's tables; a filter of rows has expr, beside where")
+		c.mistake(at, "$expr is about items, and a filter of rows sees columns: write expr beside where, or all of the condition in it")
 		return nil
 	}
 	compiled, mistakes := c.language.Condition(text)

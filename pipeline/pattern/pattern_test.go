@@ -270,7 +270,7 @@ func TestCompileMistakes(t *testing.T) {
 		`{"$and":{"a":[1]}}`:                                          {"$and: $and takes a list of patterns, not a map"},
 		`{"$and":[1,{"$not":[1]}]}`:                                   {"$and/0: a pattern is a map of fields", `$and/1/$not: unknown operator "$not"`},
 		`{"a":{"$and":[{"b":1},{"c":[]}]}}`:                           {"a/$and/0/b: a field takes a list of tests, not 1; write [1]", "a/$and/1/c: an empty list"},
-		`{"$expr":"a > 1"}`:                                           {"$expr: $expr belongs to the where of an unnest transform's tables"},
+		`{"$expr":"a > 1"}`:                                           {"$expr: $expr is about items"},
 		`{"a":{"$expr":"b > 1"}}`:                                     {"a/$expr: $expr is about the item, not about what is at a: write it at the top"},
 		`{"$or":[{"$expr":["a"]}]}`:                                   {`$or/0/$expr: $expr takes an expression, as in $expr: "total > paid", not a list`},
 		`{"$meta.evnt":[1]}`:                                          {`$meta.evnt: unknown metadata "$meta.evnt"`},

@@ -2,11 +2,13 @@ package filter
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/pipeline/spec"
+	"github.com/starlift-etl/starlift/transforms/internal/condition"
 	"github.com/starlift-etl/starlift/transforms/internal/meta"
 )
 
@@ -18,23 +20,37 @@ var (
 // Changes is a compiled filter of changes. It is read-only; its mappers do the
 // work.
 type Changes struct {
+	name             string
 	where            *pattern.Pattern
+	onError          string
 	suppressRemovals [2]bool // whether removals are left out: by users, by time to live
 }
 
 // NewChanges compiles a filter of changes. It returns all mistakes at once: a
 // join of *spec.FieldError with paths that start at the node.
-func NewChanges(_ string, cfg Config) (*Changes, error) {
-	where, mistakes := compileWhere(cfg)
+func NewChanges(name string, cfg Config) (*Changes, error) {
+	where, mistakes := compileWhere(cfg, condition.Compiler{})
 	if cfg.Expr != "" {
-		mistakes = append(mistakes, &spec.FieldError{Path: []string{"expr"}, Message: "an expression is about the columns of rows, and changes have none yet: use where, or filter the rows of an unnest transform"})
+		mistakes = append(mistakes, &spec.FieldError{Path: []string{"expr"}, Message: "an expression is about the columns of rows, and changes have none yet: write where: {$expr: …} for one over the item, or filter the rows of an unnest transform"})
 	} else if cfg.Where.Value == nil {
 		mistakes = append(mistakes, &spec.FieldError{Message: "a filter of changes needs where, a pattern"})
 	}
 	if len(mistakes) > 0 {
 		return nil, errors.Join(mistakes...)
 	}
-	return &Changes{where: where, suppressRemovals: [2]bool{!where.Possible(pattern.EventKind{}), !where.Possible(pattern.EventKind{TTL: true})}}, nil
+	return &Changes{
+		name: name, where: where, onError: cfg.OnError,
+		suppressRemovals: [2]bool{!where.Possible(pattern.EventKind{}), !where.Possible(pattern.EventKind{TTL: true})},
+	}, nil
+}
+
+// Mask keeps the values that paths of items lead to out of messages.
+func (c *Changes) Mask(paths []decode.Path) {
+	var mask decode.Mask
+	for _, p := range paths {
+		mask.Add(p)
+	}
+	condition.Hide(c.where, mask.Hides)
 }
 
 // NewChangeMapper implements pipeline.ChangeFilter.
@@ -83,31 +99,40 @@ func (m *changeMapper) bind(f *pipeline.Format) *boundFormat {
 	return b
 }
 
-// Mark implements pipeline.ChangeMapper. A change that can't be decoded or matched passes: the
-// transform behind the filter makes a dead letter of it.
-func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) {
+// Mark implements pipeline.ChangeMapper. A change that can't be decoded passes: the transform
+// behind the filter makes a dead letter of it.
+func (m *changeMapper) Mark(r *pipeline.Records, marks []pipeline.Mark) (refusals map[int]pipeline.Refusal) {
 	b := m.bind(r.Format)
 	for i := range r.Spans {
 		rec := r.Bytes(i)
 		if marks[i] == pipeline.Suppressed || b.decoder.Decode(rec, &m.record) != nil {
 			continue
 		}
-		if mark := m.markOf(b, rec, r, i); mark > marks[i] {
-			marks[i] = mark
+		mark, err := m.markOf(b, rec, r, i)
+		switch {
+		case err != nil && marks[i] != pipeline.Passes:
+			continue // whatever it is like, another filter has left it out
+		case err != nil:
+			if refusals == nil {
+				refusals = map[int]pipeline.Refusal{}
+			}
+			refusals[i] = pipeline.Refusal{Node: m.name, Message: fmt.Sprintf("filter %s, where: %v", m.name, err), Fatal: m.onError == onErrorFail}
 		}
+		marks[i] = max(marks[i], mark)
 	}
+	return refusals
 }
 
-// markOf returns the mark of the decoded record. Of a removal nothing but the key
-// may be known: it passes unless that contradicts the pattern.
-func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i int) pipeline.Mark {
+// markOf returns the mark of the decoded record, and why it is Refused. Of a removal nothing
+// but the key may be known: it passes unless that contradicts the pattern.
+func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i int) (pipeline.Mark, error) {
 	d := &m.record
 	removes := d.Event == decode.Remove
 	switch {
 	case removes && (d.TTL && m.suppressRemovals[1] || !d.TTL && m.suppressRemovals[0]):
-		return pipeline.Suppressed
+		return pipeline.Suppressed, nil
 	case removes && !d.HasOld && !d.KeyOnly, !removes && !d.HasNew:
-		return pipeline.Passes
+		return pipeline.Passes, nil
 	}
 	arrived := pipeline.NoTime
 	if r.Arrived != nil {
@@ -121,10 +146,14 @@ func (m *changeMapper) markOf(b *boundFormat, rec []byte, r *pipeline.Records, i
 	if d.KeyOnly {
 		unknown = pattern.UnknownItem
 	}
-	if ok, err := b.matcher.MayMatch(rec, image, &about, unknown); ok || err != nil {
-		return pipeline.Passes
+	ok, err := b.matcher.MayMatch(rec, image, &about, unknown)
+	switch {
+	case ok, err != nil && removes:
+		return pipeline.Passes, nil // what is left of an item is no reason to keep its rows
+	case err != nil && m.onError != onErrorDrop:
+		return pipeline.Refused, err
 	}
-	return pipeline.FilteredOut
+	return pipeline.FilteredOut, nil
 }
 
 // Warnings returns what is most likely not meant, though it is no mistake.

@@ -13,7 +13,8 @@
 // # Changes
 //
 // A change passes where its new image matches a pattern, as in the where of an
-// unnest table, $meta included. One that does not match goes on as if it had
+// unnest table, $meta and $expr included. One of which $expr can't be computed is a dead letter,
+// unless on_error says otherwise; a removal passes then. One that does not match goes on as if it had
 // removed its item: an item that no longer matches is gone for what is behind the
 // filter, and one that never did is not there to be removed. It is never
 // unmatched. Removals always pass.

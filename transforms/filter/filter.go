@@ -14,9 +14,9 @@ import (
 
 // Config is a filter node of a pipeline file.
 type Config struct {
-	Where   spec.Any `yaml:"where" change:"content" desc:"An EventBridge event pattern. Of rows, over their columns; of changes, over the item's plain values and $meta, as in unnest."`
+	Where   spec.Any `yaml:"where" change:"content" desc:"An EventBridge event pattern. Of rows, over their columns; of changes, over the item's plain values and $meta, as in unnest, with $expr."`
 	Expr    string   `yaml:"expr" change:"content" desc:"Of rows: an expression (docs/expressions.md) over the columns that is true for the rows that pass; with where, both have to match. Null is false."`
-	OnError string   `yaml:"on_error" default:"dead_letter" enum:"dead_letter,drop,fail" change:"content" desc:"What becomes of a row whose expr can't be computed, as a division by zero: the whole change is a dead letter, the row does not match, or the run ends."`
+	OnError string   `yaml:"on_error" default:"dead_letter" enum:"dead_letter,drop,fail" change:"content" desc:"What becomes of a row whose expr, or of a change whose $expr, can't be computed, as a division by zero: the whole change is a dead letter, the row or the change does not match, or the run ends."`
 }
 
 // The choices of Config.OnError; empty means the first.
@@ -50,7 +50,7 @@ type table struct {
 // mistakes at once: a join of *spec.FieldError with paths that start at the node.
 func New(_ string, cfg Config, inputs []*pipeline.Table) (*Filter, error) {
 	f := &Filter{text: cfg.Expr, onError: cfg.OnError}
-	where, mistakes := compileWhere(cfg)
+	where, mistakes := compileWhere(cfg, nil)
 	f.where = where
 	if cfg.Where.Value == nil && cfg.Expr == "" {
 		mistakes = append(mistakes, &spec.FieldError{Message: "a filter needs where, a pattern, or expr, an expression"})
@@ -70,12 +70,13 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Filter, error) {
 	return f, nil
 }
 
-// compileWhere compiles the pattern; nil = there is none.
-func compileWhere(cfg Config) (*pattern.Pattern, []error) {
+// compileWhere compiles the pattern; nil = there is none. conditions are as in
+// pattern.Compile.
+func compileWhere(cfg Config, conditions pattern.Conditions) (*pattern.Pattern, []error) {
 	if cfg.Where.Value == nil {
 		return nil, nil
 	}
-	p, err := pattern.Compile(cfg.Where.Value, nil)
+	p, err := pattern.Compile(cfg.Where.Value, conditions)
 	if err == nil {
 		return p, nil
 	}

@@ -1,6 +1,7 @@
 package unnest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type mapper struct {
 type failure struct {
 	reason  pipeline.Reason
 	message string
+	node    string // that refuses it; empty = this one
 	fatal   bool
 }
 
@@ -118,6 +120,10 @@ func (m *mapper) record(i int) error {
 	m.identified = m.settled && d.Lacks == nil
 	if d.Created > m.noFutureUntil && d.Created > m.records.Latest(i) {
 		return m.refuse(m.future(d.Created))
+	}
+	if mark == pipeline.Refused {
+		why := m.records.Refusals[i]
+		return m.refuse(&failure{reason: pipeline.ReasonBadValue, message: why.Message, node: why.Node, fatal: why.Fatal})
 	}
 	m.readMeta()
 	if gone {
@@ -223,7 +229,7 @@ func (m *mapper) rollback() {
 func (m *mapper) refuse(f *failure) error {
 	letter := pipeline.DeadLetter{
 		Record: slices.Clone(m.rows.rec), Reason: f.reason, Message: f.message,
-		Node: m.unnest.name, Pos: m.records.Position(m.rows.index), At: m.rows.index,
+		Node: cmp.Or(f.node, m.unnest.name), Pos: m.records.Position(m.rows.index), At: m.rows.index,
 	}
 	if f.fatal {
 		return &letter

@@ -6,7 +6,6 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
-	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/transforms/internal/condition"
 )
 
@@ -43,27 +42,15 @@ func (u *Unnest) Mask(paths []decode.Path) {
 	for _, p := range paths {
 		u.mask.Add(p)
 	}
-	u.maskConditions(u.ignore)
+	condition.Hide(u.ignore, u.mask.Hides)
 	for _, t := range u.tables {
-		u.maskConditions(t.where)
+		condition.Hide(t.where, u.mask.Hides)
 		for i := range t.columns {
 			c := &t.columns[i]
 			for _, p := range t.paths(c) {
 				c.masked = c.masked || u.mask.Hides(p)
 			}
 			t.out.Columns[i].Masked = c.masked
-		}
-	}
-}
-
-// maskConditions keeps masked values out of the messages of a pattern.
-func (u *Unnest) maskConditions(p *pattern.Pattern) {
-	if p == nil {
-		return
-	}
-	for _, c := range p.Conditions() {
-		if hides, ok := c.(*condition.Condition); ok && slices.ContainsFunc(c.Paths(), u.mask.Hides) {
-			hides.Hide()
 		}
 	}
 }

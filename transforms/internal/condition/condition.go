@@ -47,7 +47,7 @@ func (Compiler) Condition(text string) (pattern.Condition, []*spec.FieldError) {
 	return &Condition{expression: e, variables: n.variables, paths: n.paths}, nil
 }
 
-// Condition is a compiled condition. It is read-only once it is hidden or not.
+// Condition is a compiled condition. It is read-only once Hide was told of it or not.
 type Condition struct {
 	expression *expression.Expression
 	variables  []variable // by the numbers of the expression
@@ -91,8 +91,18 @@ func (c *Condition) Meta() (all []string) {
 	return all
 }
 
-// Hide keeps the values that the condition is computed of out of errors.
-func (c *Condition) Hide() { c.expression.Hide() }
+// Hide keeps the values out of errors of those conditions of a pattern, which may be nil, that
+// look at a path that hides.
+func Hide(p *pattern.Pattern, hides func(decode.Path) bool) {
+	if p == nil {
+		return
+	}
+	for _, c := range p.Conditions() {
+		if c, ok := c.(*Condition); ok && slices.ContainsFunc(c.paths, hides) {
+			c.expression.Hide()
+		}
+	}
+}
 
 // NewEvaluator implements pattern.Condition.
 func (c *Condition) NewEvaluator(typed bool) pattern.Evaluator {
