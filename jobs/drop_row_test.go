@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -55,4 +56,47 @@ sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: append}}
 		"0 dead letters wait to be read again", "left out: 2 that are rows of records that had effect otherwise: mend the pipeline file, and starlift backfill")
 	write(t, filepath.Join(dir, "strict.yaml"), []byte(strings.NewReplacer("stations", "strict", "0.4", "0.3", "url: lake", "url: strict").Replace(pipeline)))
 	starlift(t, dir, "run", "strict.yaml").want(t, exitFailed, "too many dead letters: 1 of the 3 records")
+}
+
+// TestLettersOfTests: tests of a pipeline name the rows that are left out alone, and the filter
+// that refuses a change.
+func TestLettersOfTests(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "stations.yaml"), []byte(`name: stations
+sources: {readings: {type: file, path: in.ndjson, format: dynamodb_cdc, key: [id]}}
+transforms:
+  warm: {type: filter, inputs: [readings], where: {$expr: "high > (low ?? 0)"}}
+  items:
+    type: unnest
+    inputs: [warm]
+    tables:
+      reading:
+        explode: {from: days, as: day, key: date, explode: {from: day.values, as: v, ordinal: n}}
+        key: [id, date, n]
+        columns: {id: {}, date: {}, n: {}, v: {type: int64, on_error: drop_row}}
+sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: latest}}
+`))
+	const tests = `tests:
+  - name: bad rows and changes
+    steps:
+      - inputs:
+          readings:
+            - {insert: {id: a, high: 5, days: {d1: {values: [1, x]}, d2: {values: [3]}}}}
+            - {insert: {id: b, high: 5, low: 6, days: {d1: {values: [x]}}}}
+            - {insert: {id: c, high: many, days: {d1: {values: [1]}}}}
+        expect: {reading: [{id: a, date: d1, n: 1, v: 1}, {id: a, date: d2, n: 1, v: 3}]}
+        dead_letters:
+          - {reason: bad_value, record: 1, table: reading, element: %s}
+          - {reason: bad_value, record: 3, node: warm, message: 'high > (low ?? 0) with high = "many"'}
+      - inputs: {readings: [{modify: {id: a, high: 1, low: 1, days: {d1: {values: [1]}}}}]}
+        expect: {reading: []}
+      - inputs: {readings: [{insert: {id: d, high: 1, days: {d1: {values: [1]}}}}, {remove: {id: d, high: x}}]}
+        expect: {reading: []}
+`
+	write(t, filepath.Join(dir, "stations_test.yaml"), fmt.Appendf(nil, tests, `'"d1".2'`))
+	fine(t, dir, "test", "stations.yaml")
+	write(t, filepath.Join(dir, "stations_test.yaml"), fmt.Appendf(nil, tests, `'"d1".1'`))
+	starlift(t, dir, "test", "stations.yaml").want(t, exitFailed,
+		`no such dead letter: bad_value, record 1, of a row of table reading, element "d1".1`, `dead letter not expected: bad_value, record 1 of readings`)
 }

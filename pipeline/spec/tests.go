@@ -139,6 +139,8 @@ type TestLetter struct {
 	Record  int64  `yaml:"record" min:"1" desc:"Which of the step's records of its source it is, from 1; of a file, its line."`
 	Node    string `yaml:"node" desc:"The node that refused it."`
 	Message string `yaml:"message" desc:"A part of the message."`
+	Table   string `yaml:"table" desc:"Of a row that on_error: drop_row left out alone, its table."`
+	Element string `yaml:"element" desc:"Of such a row, the element that it is made of, as the dead letter has it: 2, or of levels 1.2, with the keys of maps in quotes."`
 
 	At *Node
 }
