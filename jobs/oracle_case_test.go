@@ -16,6 +16,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/assembly"
 	"github.com/starlift-etl/starlift/jobs/internal/oracle"
+	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
 	localdisk "github.com/starlift-etl/starlift/pipeline/disk"
 	"github.com/starlift-etl/starlift/pipeline/engine"
@@ -248,29 +249,37 @@ func (c *oracleCase) compareLetters(stage int) (wrong []string, err error) {
 		return nil, err
 	}
 	least := c.delivery.Dead(c.model, stage)
-	for record, n := range letters {
-		if least[record] == 0 {
-			wrong = append(wrong, fmt.Sprintf("%d dead letters that should not be there: %s", n, record))
+	for letter, n := range letters {
+		if least[letter] == 0 {
+			wrong = append(wrong, fmt.Sprintf("%d dead letters that should not be there: %v", n, letter))
 		}
 	}
-	for record, once := range least {
+	for letter, once := range least {
 		from, to := once, once
 		if c.filled {
 			from, to = 2*once, (2+len(c.crashes[c.delivery.Stages]))*once
 		}
-		if n := letters[record]; n < from || n > to {
-			wrong = append(wrong, fmt.Sprintf("%d dead letters, want %d to %d: %s", n, from, to, record))
+		if n := letters[letter]; n < from || n > to {
+			wrong = append(wrong, fmt.Sprintf("%d dead letters, want %d to %d: %v", n, from, to, letter))
 		}
 	}
 	slices.Sort(wrong)
 	return wrong, nil
 }
 
-// deadLetters counts the case's dead letters by their records.
-func (c *oracleCase) deadLetters() (map[string]int, error) {
-	letters := map[string]int{}
+// deadLetters counts the case's dead letters.
+func (c *oracleCase) deadLetters() (map[oracle.Letter]int, error) {
+	letters := map[oracle.Letter]int{}
+	records := map[pipeline.Position]string{} // of rows of one record, the first has it
 	err := deadletters.Folder{Objects: blob.NewDir(filepath.Join(c.dir, "dead"), localdisk.Private), Pipeline: "oracle"}.Each(context.Background(), "", func(l *deadletters.Found) error {
-		letters[l.Record]++
+		if l.Record != "" {
+			records[l.Pos()] = l.Record
+		}
+		letter := oracle.Letter{Record: records[l.Pos()]}
+		if l.Row != nil {
+			letter.Row = oracle.RowLetter(l.Row.Table, l.Row.Element)
+		}
+		letters[letter]++
 		return nil
 	})
 	return letters, err

@@ -205,16 +205,25 @@ func (d *Delivery) Changes(stage int) []Change {
 	return all
 }
 
-// Dead counts the records that are dead letters, of what can be read up to a
-// stage.
-func (d *Delivery) Dead(m *Model, stage int) map[string]int {
-	letters := map[string]int{}
+// Letter is what a dead letter is of: a record, or a row of it, as RowLetter names it.
+type Letter struct{ Record, Row string }
+
+// Dead counts the dead letters of what can be read up to a stage.
+func (d *Delivery) Dead(m *Model, stage int) map[Letter]int {
+	letters := map[Letter]int{}
 	for i := range d.Sources {
 		for _, f := range d.Sources[i].Files {
+			if f.Stage > stage {
+				continue
+			}
 			for _, c := range f.Changes {
-				if f.Stage <= stage && m.Dead(c) != nil {
-					record := File{Changes: []Change{c}}
-					letters[strings.TrimSpace(string(record.Lines(&d.Sources[i])))]++
+				lines := (&File{Changes: []Change{c}}).Lines(&d.Sources[i])
+				record := strings.TrimSpace(string(lines))
+				if m.Dead(c) != nil {
+					letters[Letter{Record: record}]++
+				}
+				for _, row := range m.Dropped(c) {
+					letters[Letter{record, row}]++
 				}
 			}
 		}

@@ -116,6 +116,24 @@ func (m *Model) Dead(c Change) error {
 	return nil
 }
 
+// Dropped returns the rows that a change which is no dead letter leaves out alone, as table
+// and element.
+func (m *Model) Dropped(c Change) (all []string) {
+	if m.Dead(c) != nil {
+		return nil
+	}
+	for _, t := range m.tables {
+		_, dropped, _ := t.yield(c.New) // Dead asked for errors
+		for _, element := range dropped {
+			all = append(all, RowLetter(t.name, element))
+		}
+	}
+	return all
+}
+
+// RowLetter names the dead letter of a row.
+func RowLetter(table, element string) string { return table + ", element " + element }
+
 // Members returns the members of dimensions that an image brings.
 func (m *Model) Members(im Image) (all []string) {
 	for _, d := range m.Star.Dimensions {

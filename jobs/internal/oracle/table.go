@@ -62,37 +62,42 @@ func (t *table) wants(im Image) bool {
 
 // rows returns the rows that an image yields, or what is wrong with one of them.
 func (t *table) rows(im Image) ([]Row, error) {
+	rows, _, err := t.yield(im)
+	return rows, err
+}
+
+// yield returns the rows that an image yields, and the elements whose rows are left out, or
+// what is wrong with one of the others.
+func (t *table) yield(im Image) (rows []Row, dropped []string, err error) {
 	if im == nil || !t.wants(im) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var rows []Row
 	seen := map[string]bool{}
 	scopes, err := t.scopes(im)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, scope := range scopes {
 		row, err := t.row(scope)
-		if errors.Is(err, errDropped) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
 		key, ok := row.keyOf(t.Key)
-		if !ok && (t.skipsNullKeys || t.dropsNullKey(row)) {
+		switch {
+		case errors.Is(err, errDropped), err == nil && !ok && t.dropsNullKey(row):
+			path, _ := scope[elementPath].(string)
+			dropped = append(dropped, path)
 			continue
-		}
-		if !ok {
-			return nil, fmt.Errorf("table %s: null in key", t.name)
-		}
-		if seen[key] {
-			return nil, fmt.Errorf("table %s: key %s twice", t.name, key)
+		case err != nil:
+			return nil, nil, err
+		case !ok && t.skipsNullKeys:
+			continue
+		case !ok:
+			return nil, nil, fmt.Errorf("table %s: null in key", t.name)
+		case seen[key]:
+			return nil, nil, fmt.Errorf("table %s: key %s twice", t.name, key)
 		}
 		seen[key] = true
 		rows = append(rows, row)
 	}
-	return rows, nil
+	return rows, dropped, nil
 }
 
 // errDropped says that a row is left out alone.
@@ -165,9 +170,22 @@ func elementsOf(v any) (all []element, ok bool) {
 	return all, true
 }
 
+// elementPath is the name in a scope of where its element is, as dead letters write it.
+const elementPath = "$element"
+
 // bind returns the scope with the names of a level.
 func bind(scope Image, level *unnest.ExplodeConfig, e element, ordinal int) Image {
 	scope = maps.Clone(scope)
+	if ordinal > 0 {
+		at := fmt.Sprint(ordinal)
+		if e.key != nil {
+			at = fmt.Sprintf("%q", e.key)
+		}
+		if around, inner := scope[elementPath].(string); inner {
+			at = around + "." + at
+		}
+		scope[elementPath] = at
+	}
 	scope[level.As] = e.value
 	switch {
 	case level.Key != "":
