@@ -2,6 +2,7 @@ package unnest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,11 +36,25 @@ func (t *table) lineage() pipeline.TableLineage {
 			rows.Inputs = append(rows.Inputs, pipeline.LineageInput{Kind: pipeline.LineageFilter, Attribute: attributeText(list)})
 		}
 	}
-	l := pipeline.TableLineage{Rows: []pipeline.RowLineage{rows}}
+	l := pipeline.TableLineage{}
 	for i := range t.columns {
-		l.Columns = append(l.Columns, t.columnLineage(&t.columns[i]))
+		c := t.columnLineage(&t.columns[i])
+		l.Columns = append(l.Columns, c)
+		if t.columns[i].onError == onErrorDropRow {
+			rows.Inputs = append(rows.Inputs, filters(c.Inputs)...)
+		}
 	}
+	l.Rows = []pipeline.RowLineage{rows}
 	return l
+}
+
+// filters returns what a value is made of, of one that decides whether its row is there.
+func filters(inputs []pipeline.LineageInput) []pipeline.LineageInput {
+	all := slices.Clone(inputs)
+	for i := range all {
+		all[i].Kind = pipeline.LineageFilter
+	}
+	return all
 }
 
 func (t *table) columnLineage(c *column) pipeline.ColumnLineage {
