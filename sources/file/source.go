@@ -91,6 +91,21 @@ func (s *Source) WithSample() (pipeline.Source, error) {
 	return New(s.name, cfg)
 }
 
+// Files returns the paths of the files that would be read if none had been before, in order. It
+// is called before Open.
+func (s *Source) Files(ctx context.Context) ([]string, error) {
+	s.format = s.cfg.format()
+	inputs, err := s.list(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(inputs))
+	for i := range inputs {
+		paths[i] = inputs[i].path
+	}
+	return paths, nil
+}
+
 // Open lists the files, compares those that have cursors with what was read of
 // them, and begins to read ahead. Cursors of files that are gone are ignored.
 func (s *Source) Open(ctx context.Context, o pipeline.SourceOptions) error {
