@@ -1,7 +1,7 @@
 package draft
 
 import (
-	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -10,20 +10,32 @@ import (
 type entity struct {
 	name  string
 	items []*value
-	// typeValue is what the type attribute has, if the sample has one and these items have it.
+	// typeValue is what the type attribute has, if there is one and these items have it.
 	typeValue string
 	hasType   bool
-	shapes    []shape // of the key attributes that are texts, as the first item has them
+	untyped   bool    // some of the items, or all, do not have it
+	shapes    []shape // of the key attributes, as the first item has them
 	several   bool    // the items' keys have several shapes
 }
 
-// design is what is found of a whole table.
+// design is what is found of one table.
 type design struct {
+	input    *input
+	tested   bool // where tests the name of the input: there are others
 	key      []string
 	keyGuess bool
 	// typeAttribute says what an item is; empty = none does.
 	typeAttribute string
 	entities      []*entity
+	short         map[string]string // what constants are short for
+}
+
+// partitionShape is the shape of the partition key; that of anything where there is no key.
+func (e *entity) partitionShape() shape {
+	if len(e.shapes) == 0 {
+		return anything
+	}
+	return e.shapes[0]
 }
 
 // typeAttributes are names of attributes that say what an item is, as people and libraries have them.
@@ -32,42 +44,67 @@ var typeAttributes = []string{
 	"recordType", "RecordType", "record_type", "objectType", "modelName", "type", "Type", "TYPE", "__t", "kind", "Kind",
 }
 
+// libraryAttributes are those that libraries write, and nobody for anything else.
+var libraryAttributes = []string{"__edb_e__", "_et", "__typename"}
+
 const (
 	// entitiesMax bounds the values of a type attribute.
 	entitiesMax = 60
 	// likeness is the part of their attributes that items of one kind have in common at least.
 	likeness = 0.5
+	// siblingsMax is the number of kinds of items with the same attributes that one word of their
+	// keys tells apart: more words are data.
+	siblingsMax = 4
 )
 
-// newDesign groups the items of a sample.
-func newDesign(s *Sample) *design {
-	d := &design{}
-	d.key, d.keyGuess = s.Key()
-	shapesOf := d.findShapes(s.items)
-	d.typeAttribute = findTypeAttribute(s.items, shapesOf)
-	byName := map[string]*entity{}
-	for i, item := range s.items {
-		of := shapesOf[i]
-		id := "shape " + shapesText(of)
-		value := item.get(d.typeAttribute)
-		hasType := d.typeAttribute != "" && value != nil && value.kind == text
+// newDesign groups the items of a table.
+func newDesign(in *input) *design {
+	d := &design{input: in}
+	d.key, d.keyGuess = in.Key()
+	shapesOf := d.findShapes(in.items)
+	d.typeAttribute = findTypeAttribute(in.items, shapesOf)
+	var ids []string
+	byID := map[string]*entity{}
+	for i, item := range in.items {
+		id := "shape " + shapesText(shapesOf[i])
+		typeValue, hasType := d.typeOf(item)
 		if hasType {
-			id = "type " + value.text
+			id = "type " + typeValue
 		}
-		e := byName[id]
+		e := byID[id]
 		if e == nil {
-			e = &entity{shapes: of, hasType: hasType}
-			if hasType {
-				e.typeValue = value.text
-			}
-			byName[id] = e
-			d.entities = append(d.entities, e)
+			e = &entity{shapes: shapesOf[i], hasType: hasType, untyped: !hasType, typeValue: typeValue}
+			byID[id] = e
+			ids = append(ids, id)
 		}
-		e.several = e.several || shapesText(of) != shapesText(e.shapes)
+		e.several = e.several || shapesText(shapesOf[i]) != shapesText(e.shapes)
 		e.items = append(e.items, item)
 	}
-	d.nameEntities()
+	for _, id := range ids {
+		d.entities = append(d.entities, byID[id])
+	}
+	d.joinUntyped()
+	d.joinSiblings()
+	d.splitConstants()
 	return d
+}
+
+// typeOf returns what the type attribute of an item says: a text, or the only one of a set.
+func (d *design) typeOf(item *value) (string, bool) {
+	if d.typeAttribute == "" {
+		return "", false
+	}
+	return typeText(item.get(d.typeAttribute))
+}
+
+func typeText(v *value) (string, bool) {
+	switch {
+	case v != nil && v.kind == text:
+		return v.text, true
+	case v != nil && v.kind == textSet && len(v.elements) == 1:
+		return v.elements[0].text, true
+	}
+	return "", false
 }
 
 // findShapes returns the shapes of the keys of each item.
@@ -84,10 +121,11 @@ func (d *design) findShapes(items []*value) [][]shape {
 	}
 	all := make([][]shape, len(items))
 	for i, item := range items {
+		others := &value{kind: object, members: slices.DeleteFunc(slices.Clone(item.members), func(m member) bool { return slices.Contains(d.key, m.name) || slices.Contains(typeAttributes, m.name) })}
 		for k, name := range d.key {
-			of := shape{parts: []part{{differs: true}}}
+			of := anything
 			if v := item.get(name); v != nil && v.kind == text {
-				of = known[k].of(v.text)
+				of = known[k].of(v.text, others)
 			}
 			all[i] = append(all[i], of)
 		}
@@ -114,28 +152,29 @@ func findTypeAttribute(items []*value, shapesOf [][]shape) string {
 }
 
 // tellsEntities reports whether items with one value of an attribute are of one kind: most items
-// have it, a value has keys of one shape, and items with other values have other shapes or
-// attributes.
+// have it, those with one value are alike or have keys of one shape, and items with other values
+// have other shapes or attributes.
 func tellsEntities(name string, items []*value, shapesOf [][]shape) bool {
+	library := slices.Contains(libraryAttributes, name)
 	shapeOf, valueOf := map[string]string{}, map[string]string{}
 	first := map[string]*value{}
 	has := 0
 	for i, item := range items {
-		v := item.get(name)
-		if v == nil || v.kind != text {
+		v, ok := typeText(item.get(name))
+		if !ok {
 			continue
 		}
 		has++
 		of := shapesText(shapesOf[i])
-		if other, seen := shapeOf[v.text]; seen && other != of {
+		if other, seen := shapeOf[v]; !library && seen && other != of && alike(first[v], item) <= likeness {
 			return false
 		}
-		if other, seen := valueOf[of]; seen && other != v.text && alike(first[other], item) > likeness {
+		if other, seen := valueOf[of]; !library && seen && other != v && alike(first[other], item) > likeness {
 			return false // a value of one kind of items, as a status is
 		}
-		shapeOf[v.text], valueOf[of] = of, v.text
-		if first[v.text] == nil {
-			first[v.text] = item
+		shapeOf[v], valueOf[of] = of, v
+		if first[v] == nil {
+			first[v] = item
 		}
 	}
 	return has*10 >= len(items)*8 && len(shapeOf) <= entitiesMax
@@ -152,102 +191,159 @@ func alike(a, b *value) float64 {
 	return float64(common) / float64(max(1, len(a.members)+len(b.members)-common))
 }
 
-// nameEntities names the tables, each by another name.
-func (d *design) nameEntities() {
-	taken := map[string]int{}
-	for _, e := range d.entities {
-		name := snake(e.typeValue)
-		if !e.hasType {
-			name = nameOfShapes(e.shapes)
-		}
-		if name == "" {
-			name = "item"
-		}
-		if taken[name]++; taken[name] > 1 {
-			name = fmt.Sprintf("%s_%d", name, taken[name])
-		}
-		e.name = name
-	}
-}
-
-// nameOfShapes makes a name of the constants of a key: of the sort key, unless that only says
-// that the item is about what the partition key names.
-func nameOfShapes(of []shape) string {
-	var names []string
-	for _, s := range of {
-		name := ""
-		for _, p := range s.parts {
-			if word := snake(p.constant); word != "" {
-				name = word
+// joinUntyped takes items without the type attribute to those that have it, where the keys of
+// these alone are made as theirs: they are older, or written by another program.
+func (d *design) joinUntyped() {
+	d.entities = slices.DeleteFunc(d.entities, func(e *entity) bool {
+		var of *entity
+		for _, other := range d.entities {
+			if other.hasType && shapesText(other.shapes) == shapesText(e.shapes) {
+				if of != nil || other.several {
+					return false
+				}
+				of = other
 			}
 		}
-		if name != "" && !general[name] && !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return strings.Join(names, "_")
-}
-
-// general are constants that name no entity.
-var general = map[string]bool{"metadata": true, "meta": true, "info": true, "details": true, "detail": true, "data": true, "root": true, "a": true}
-
-// where returns the pattern that takes the entity's items and no others of the sample, as YAML.
-func (d *design) where(e *entity) string {
-	if e.hasType {
-		return fmt.Sprintf("{%s: [%s]}", quote(d.typeAttribute), quote(e.typeValue))
-	}
-	var fields []string
-	for k, name := range d.key {
-		if test := d.test(e, k); test != "" {
-			fields = append(fields, quote(name)+": ["+test+"]")
-		}
-	}
-	if d.typeAttribute != "" {
-		fields = append(fields, quote(d.typeAttribute)+": [{exists: false}]")
-	}
-	if len(fields) == 0 {
-		return ""
-	}
-	return "{" + strings.Join(fields, ", ") + "}"
-}
-
-// test returns the test of one key attribute; empty = any value will do.
-func (d *design) test(e *entity, k int) string {
-	s := e.shapes[k]
-	if c, ok := s.constant(); ok {
-		return quote(c)
-	}
-	prefix, parts := s.prefix()
-	behind := slices.ContainsFunc(s.parts[parts:], func(p part) bool { return !p.differs })
-	if behind {
-		return "{wildcard: " + quote(s.String()) + "}"
-	}
-	var others []string
-	for _, other := range d.entities {
-		o := other.shapes[k]
-		at, _ := o.prefix()
-		if _, constant := o.constant(); other != e && at != "" && !other.hasType && d.alikeBefore(e, other, k) && o.String() != s.String() && strings.HasPrefix(at, prefix) && !constant {
-			others = append(others, quote(o.String()))
-		} else if c, ok := o.constant(); ok && other != e && d.alikeBefore(e, other, k) && parts == 0 {
-			others = append(others, quote(c))
-		}
-	}
-	slices.Sort(others)
-	if others = slices.Compact(others); len(others) > 0 {
-		return "{anything-but: {wildcard: [" + strings.Join(others, ", ") + "]}}"
-	}
-	if parts == 0 {
-		return ""
-	}
-	return "{prefix: " + quote(prefix) + "}"
-}
-
-// alikeBefore reports whether the other key attributes do not tell two entities apart.
-func (d *design) alikeBefore(a, b *entity, k int) bool {
-	for i := range d.key {
-		if i != k && a.shapes[i].String() != b.shapes[i].String() {
+		if e.hasType || of == nil || d.typeAttribute == "" || e.partitionShape().String() == anything.String() {
 			return false
 		}
+		of.items, of.untyped = append(of.items, e.items...), true
+		return true
+	})
+}
+
+// joinSiblings joins entities with the same attributes that one word of their keys tells apart,
+// where there are many such words: they are data.
+func (d *design) joinSiblings() {
+	for k := range d.key {
+		siblings := map[string][]*entity{}
+		for _, e := range d.entities {
+			if at := lastConstant(e.shapes[k]); !e.hasType && at >= 0 {
+				id := shapesText(withoutConstant(e.shapes, k, at))
+				siblings[id] = append(siblings[id], e)
+			}
+		}
+		for _, id := range slices.Sorted(maps.Keys(siblings)) {
+			d.join(siblings[id], k)
+		}
 	}
-	return true
+}
+
+// lastConstant returns the place of a word that data may be: one that stands alone, or the last
+// of several parts.
+func lastConstant(s shape) int {
+	if n := len(s.parts) - 1; !s.parts[n].differs && s.parts[n].constant != "" {
+		return n
+	}
+	return -1
+}
+
+// withoutConstant returns shapes of which one part of the key attribute k differs.
+func withoutConstant(of []shape, k, at int) []shape {
+	of = slices.Clone(of)
+	of[k].parts = slices.Clone(of[k].parts)
+	of[k].parts[at] = part{differs: true}
+	return of
+}
+
+// join joins those of the entities that have the attributes of the greatest of them.
+func (d *design) join(siblings []*entity, k int) {
+	if len(siblings) <= siblingsMax {
+		return
+	}
+	into := slices.MaxFunc(siblings, func(a, b *entity) int { return len(a.items) - len(b.items) })
+	var same []*entity
+	for _, e := range siblings {
+		if alike(into.items[0], e.items[0]) > likeness {
+			same = append(same, e)
+		}
+	}
+	if len(same) <= siblingsMax {
+		return
+	}
+	into.shapes = withoutConstant(into.shapes, k, lastConstant(into.shapes[k]))
+	for _, e := range same {
+		if e != into {
+			into.items = append(into.items, e.items...)
+		}
+	}
+	d.entities = slices.DeleteFunc(d.entities, func(e *entity) bool { return e != into && slices.Contains(same, e) })
+}
+
+// splitConstants makes entities of items whose sort key is one value in most partitions, and that
+// have attributes which no others of their shape have: the newest version, beside the versions.
+func (d *design) splitConstants() {
+	for _, e := range slices.Clone(d.entities) {
+		if len(d.key) < 2 || e.hasType || e.several {
+			continue
+		}
+		s := e.shapes[1]
+		if _, constant := s.constant(); constant || s.differing() != 1 {
+			continue
+		}
+		if c := d.ownConstant(e); c != "" {
+			d.split(e, c)
+		}
+	}
+}
+
+// ownConstant returns the sort key whose items have an attribute that no others of the entity
+// have; empty = there is none.
+func (d *design) ownConstant(e *entity) string {
+	partitions := map[string]bool{}
+	of := map[string]map[string]bool{} // partitions by sort key
+	for _, item := range e.items {
+		p, s := item.get(d.key[0]), item.get(d.key[1])
+		if p == nil || s == nil || s.kind != text {
+			return ""
+		}
+		partitions[p.text] = true
+		if of[s.text] == nil {
+			of[s.text] = map[string]bool{}
+		}
+		of[s.text][p.text] = true
+	}
+	for _, c := range slices.Sorted(maps.Keys(of)) {
+		if len(of) > 1 && len(of[c]) > 1 && len(of[c])*2 >= len(partitions) && d.hasOwnAttribute(e, c) {
+			return c
+		}
+	}
+	return ""
+}
+
+// hasOwnAttribute reports whether all items with a sort key have an attribute that others of the
+// entity never have.
+func (d *design) hasOwnAttribute(e *entity, sortKey string) bool {
+	inside, outside, n := map[string]int{}, map[string]int{}, 0
+	for _, item := range e.items {
+		counts := outside
+		if item.get(d.key[1]).text == sortKey {
+			counts = inside
+			n++
+		}
+		for _, m := range item.members {
+			counts[m.name]++
+		}
+	}
+	for name, count := range inside {
+		if count == n && outside[name] == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// split makes an entity of the items with a sort key.
+func (d *design) split(e *entity, sortKey string) {
+	of := &entity{untyped: e.untyped, shapes: []shape{e.shapes[0], {parts: []part{{constant: sortKey}}}}}
+	var rest []*value
+	for _, item := range e.items {
+		if item.get(d.key[1]).text == sortKey {
+			of.items = append(of.items, item)
+		} else {
+			rest = append(rest, item)
+		}
+	}
+	e.items = rest
+	d.entities = slices.Insert(d.entities, slices.Index(d.entities, e), of)
 }

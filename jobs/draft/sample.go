@@ -5,15 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sources/file"
+	"github.com/starlift-etl/starlift/sources/file/listing"
 )
 
 // Sample is what was read of the input.
@@ -23,38 +21,114 @@ type Sample struct {
 	Records int
 	// Removals is the number of changes without an item, Broken that of records that are none.
 	Removals, Broken int
+	// Files is the number of files, FilesRead that of those that records were taken of.
+	Files, FilesRead int
 
-	key   []string // attributes that identify an item, as records name them; none = they do not
-	items []*value
+	inputs   []*input
+	nameless int // change records that do not name their table
 }
 
-// Read reads the first records of a path, as a file source takes it.
+// input is what a sample has of one DynamoDB table.
+type input struct {
+	name  string   // empty = records do not say it
+	key   []string // attributes that identify an item, as records name them; none = they do not
+	items []*value
+	// softDeletes says that items are marked as deleted, as Amplify does where it detects conflicts.
+	softDeletes bool
+}
+
+// filesMax bounds the files that a sample is taken of: of more, some that are evenly spread.
+const filesMax = 32
+
+// Read reads the first records of each file of a path, as a file source takes it, as many in all
+// as wanted. The same files give the same sample.
 func Read(ctx context.Context, path string, recordsMax int) (*Sample, error) {
 	format, err := formatOf(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	s := &Sample{Path: path, Format: format}
-	err = each(ctx, path, format, func(record []byte) bool {
-		s.add(record)
-		return s.Records < recordsMax
-	})
+	files, err := filesOf(ctx, path, format)
 	if err != nil {
 		return nil, err
 	}
-	if len(s.items) == 0 {
-		return nil, fmt.Errorf("%s: there is no item in %d records of format %s: %d are removals, and %d can't be read", path, s.Records, format, s.Removals, s.Broken)
+	s := &Sample{Path: path, Format: format, Files: len(files)}
+	files = spread(files)
+	for i, name := range files {
+		limit := s.Records + (recordsMax-s.Records)/(len(files)-i)
+		if s.Records >= limit {
+			continue
+		}
+		s.FilesRead++
+		err := each(ctx, name, format, func(record []byte) bool {
+			s.add(record)
+			return s.Records < limit
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	return s, nil
+	return s, s.finish()
 }
 
-// each calls take with each record until it returns false.
-func each(ctx context.Context, path, format string, take func(record []byte) bool) (err error) {
+// finish checks that there is something to make a draft of.
+func (s *Sample) finish() error {
+	items := 0
+	for _, in := range s.inputs {
+		in.finish()
+		items += len(in.items)
+	}
+	s.inputs = slices.DeleteFunc(s.inputs, func(in *input) bool { return len(in.items) == 0 })
+	if items == 0 {
+		return fmt.Errorf("%s: there is no item in %s of format %s: %d are removals, and %d can't be read", s.Path, count(s.Records, "record"), s.Format, s.Removals, s.Broken)
+	}
+	return nil
+}
+
+// items returns the number of items.
+func (s *Sample) items() (n int) {
+	for _, in := range s.inputs {
+		n += len(in.items)
+	}
+	return n
+}
+
+// spread returns filesMax of the files at most, the first and the last among them.
+func spread(files []string) []string {
+	if len(files) <= filesMax {
+		return files
+	}
+	some := make([]string, filesMax)
+	for i := range some {
+		some[i] = files[i*(len(files)-1)/(filesMax-1)]
+	}
+	return some
+}
+
+// filesOf returns the files of a path. Those whose names are patterns can't be read one by one:
+// then it is the path.
+func filesOf(ctx context.Context, path, format string) ([]string, error) {
+	source, err := newSource(path, format)
+	if err != nil {
+		return nil, err
+	}
+	files, err := source.Files(ctx)
+	if err != nil || slices.ContainsFunc(files, listing.IsPattern) {
+		return []string{path}, err
+	}
+	return files, nil
+}
+
+func newSource(path, format string) (*file.Source, error) {
 	cfg := file.Config{Path: path, Format: format}
 	if format == "dynamodb_export" {
 		cfg.Key = []spec.Paths{{"PK"}} // records are not decoded, so that any does
 	}
-	source, err := file.New("sample", cfg)
+	return file.New("sample", cfg)
+}
+
+// each calls take with each record until it returns false.
+func each(ctx context.Context, path, format string, take func(record []byte) bool) (err error) {
+	source, err := newSource(path, format)
 	if err != nil {
 		return err
 	}
@@ -78,83 +152,6 @@ func each(ctx context.Context, path, format string, take func(record []byte) boo
 	}
 }
 
-// formatOf finds out the format of a path: of an export by its manifests, else by the first record.
-func formatOf(ctx context.Context, path string) (string, error) {
-	if manifest, err := hasManifest(path); manifest || err != nil {
-		return "dynamodb_export", err
-	}
-	var first []byte
-	err := each(ctx, path, "json", func(record []byte) bool {
-		first = slices.Clone(record)
-		return false
-	})
-	if err != nil {
-		return "", err
-	}
-	if first == nil {
-		return "", fmt.Errorf("%s is empty: there is nothing to make a draft of", path)
-	}
-	v, err := parse(first)
-	if err != nil {
-		return "", fmt.Errorf("%s: the first record is no JSON: %w", path, err)
-	}
-	format := formatOfRecord(v)
-	if format == "json" && isExport(ctx, path) {
-		format = "dynamodb_export"
-	}
-	return format, nil
-}
-
-// isExport reports whether the first record is an item in DynamoDB's types when it is read as one:
-// those of the output of a scan are plain where they are read as JSON.
-func isExport(ctx context.Context, path string) bool {
-	s := &Sample{Format: "dynamodb_export"}
-	err := each(ctx, path, s.Format, func(record []byte) bool {
-		s.add(record)
-		return false
-	})
-	return err == nil && len(s.items) > 0 && len(s.items[0].members) > 0
-}
-
-// The members that tell what a record is.
-var (
-	changeMembers = []string{"dynamodb", "Dynamodb", "dynamoDb", "DynamoDB", "Records", "records", "kinesis", "data", "Data", "detail"}
-	itemMembers   = []string{"Item", "Items", "Keys", "NewImage", "OldImage", "PutRequest", "DeleteRequest", "Responses", "RequestItems", "UnprocessedItems", "TransactItems"}
-)
-
-func formatOfRecord(v *value) string {
-	has := func(names []string) bool {
-		return slices.ContainsFunc(names, func(name string) bool {
-			m := v.get(name)
-			return m != nil && (m.kind == object || m.kind == list || (name == "data" || name == "Data") && m.kind == text && len(v.members) < 8)
-		})
-	}
-	if _, ok := typed(v); ok && len(v.members) > 0 {
-		return "dynamodb_export"
-	}
-	switch {
-	case has(changeMembers[:6]), has(changeMembers[6:]) && !has(itemMembers):
-		return "dynamodb_cdc"
-	case has(itemMembers):
-		return "dynamodb_export"
-	}
-	return "json"
-}
-
-// hasManifest reports whether a folder holds an export.
-func hasManifest(path string) (found bool, err error) {
-	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		return false, nil // an object, a glob, or a file: the source says what is wrong with it
-	}
-	err = filepath.WalkDir(path, func(name string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasPrefix(d.Name(), "manifest-summary") {
-			found, err = true, fs.SkipAll
-		}
-		return err
-	})
-	return found, err
-}
-
 // add takes the item out of a record.
 func (s *Sample) add(record []byte) {
 	s.Records++
@@ -163,22 +160,34 @@ func (s *Sample) add(record []byte) {
 		s.Broken++
 		return
 	}
-	item, ok := s.itemOf(v)
+	in, item, ok := s.itemOf(v)
 	switch {
 	case !ok:
 		s.Broken++
 	case item == nil:
 		s.Removals++
 	default:
-		s.items = append(s.items, item)
+		in.items = append(in.items, item)
 	}
 }
 
-// itemOf returns the newest image that a record has; nil = it has none.
-func (s *Sample) itemOf(v *value) (item *value, ok bool) {
-	if s.Format == "json" {
-		return v, true
+// input returns what the sample has of a table.
+func (s *Sample) input(name string) *input {
+	for _, in := range s.inputs {
+		if in.name == name {
+			return in
+		}
 	}
+	s.inputs = append(s.inputs, &input{name: name})
+	return s.inputs[len(s.inputs)-1]
+}
+
+// itemOf returns the newest image that a record has, and whose it is; nil = it has none.
+func (s *Sample) itemOf(v *value) (in *input, item *value, ok bool) {
+	if s.Format == "json" {
+		return s.input(""), v, true
+	}
+	in = s.input(s.tableOf(v))
 	for _, name := range changeMembers[:4] {
 		if body := v.get(name); body != nil {
 			v = body
@@ -187,93 +196,58 @@ func (s *Sample) itemOf(v *value) (item *value, ok bool) {
 	if put := v.get("PutRequest"); put != nil {
 		v = put
 	}
-	if keys, ok := typed(v.get("Keys")); ok && s.key == nil {
-		s.key = keyNames(keys)
+	if keys, ok := typed(v.get("Keys")); ok && in.key == nil {
+		in.key = keyNames(keys)
 	}
 	for _, name := range []string{"NewImage", "Item", "OldImage"} {
 		if image := v.get(name); image != nil {
-			return typed(image)
+			item, ok = typed(image)
+			return in, item, ok
 		}
 	}
 	if v.get("Keys") != nil || v.get("DeleteRequest") != nil {
-		return nil, true
+		return in, nil, true
 	}
-	return typed(v)
+	item, ok = typed(v)
+	return in, item, ok
 }
 
-// keyNames returns the names of a key, the partition key first, as far as their names tell.
-func keyNames(keys *value) (names []string) {
-	for _, m := range keys.members {
-		names = append(names, m.name)
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return sortKeyRank(a) - sortKeyRank(b) })
-	return names
-}
+// arnTable finds the table's name in the ARN of its stream.
+var arnTable = regexp.MustCompile(`^arn:[^:]*:dynamodb:[^:]*:[^:]*:table/([^/]+)`)
 
-// sortKeyRank is 1 of what is called like a sort key.
-func sortKeyRank(name string) int {
-	lower := strings.ToLower(name)
-	if strings.HasSuffix(lower, "sk") || strings.Contains(lower, "sort") || strings.Contains(lower, "range") {
-		return 1
+// tableOf returns the table that a change record names.
+func (s *Sample) tableOf(v *value) string {
+	if s.Format != "dynamodb_cdc" {
+		return ""
 	}
-	return 0
-}
-
-// usualKeys are the names that the key of a table often has.
-var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}, {"Id"}, {"ID"}}
-
-// Key returns the attributes that identify an item, and whether that is a guess.
-func (s *Sample) Key() (key []string, guess bool) {
-	if len(s.key) > 0 {
-		return s.key, false
-	}
-	for _, names := range usualKeys {
-		if s.identifies(names) {
-			return names, true
+	for _, name := range []string{"tableName", "TableName"} {
+		if t := v.get(name); t != nil && t.kind == text {
+			return t.text
 		}
 	}
-	return s.firstKey(), true
+	for _, name := range []string{"eventSourceARN", "EventSourceARN", "eventSourceArn", "EventSourceArn"} {
+		if t := v.get(name); t != nil && arnTable.MatchString(t.text) {
+			return arnTable.FindStringSubmatch(t.text)[1]
+		}
+	}
+	s.nameless++
+	return ""
 }
 
-// firstKey returns the first attribute, or pair of attributes, with another value in each item.
-func (s *Sample) firstKey() []string {
-	var names []string
-	for _, m := range s.items[0].members {
-		if s.identifies([]string{m.name}) && s.distinct([]string{m.name}) == len(s.items) {
-			return []string{m.name}
-		}
-		names = append(names, m.name)
-	}
-	for i, a := range names {
-		for _, b := range names[i+1:] {
-			if pair := []string{a, b}; s.identifies(pair) && s.distinct(pair) == len(s.items) {
-				return pair
-			}
-		}
-	}
-	return nil
-}
+// deletedAttribute marks an item of Amplify's as deleted.
+const deletedAttribute = "_deleted"
 
-// identifies reports whether all items have these attributes, with values that a key may have.
-func (s *Sample) identifies(names []string) bool {
-	for _, item := range s.items {
-		for _, name := range names {
-			if v := item.get(name); v == nil || v.kind != text && v.kind != number {
-				return false
-			}
+// finish leaves out items that are marked as deleted.
+func (in *input) finish() {
+	for _, item := range in.items {
+		if v := item.get(deletedAttribute); v != nil && v.kind == boolean && item.get("_version") != nil && item.get("_lastChangedAt") != nil {
+			in.softDeletes = true
 		}
 	}
-	return true
-}
-
-func (s *Sample) distinct(names []string) int {
-	seen := map[string]bool{}
-	for _, item := range s.items {
-		var key strings.Builder
-		for _, name := range names {
-			fmt.Fprintf(&key, "%q", item.get(name).text)
-		}
-		seen[key.String()] = true
+	if in.softDeletes {
+		in.items = slices.DeleteFunc(in.items, func(item *value) bool {
+			v := item.get(deletedAttribute)
+			return v != nil && v.text == "true"
+		})
 	}
-	return len(seen)
 }

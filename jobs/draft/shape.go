@@ -9,7 +9,7 @@ import (
 // shape is how the values of a key attribute are made: constant parts, and parts that differ,
 // with a separator between them.
 type shape struct {
-	separator string // empty = there is one part
+	separator string // empty = there is none: one part, or a constant right before what differs
 	parts     []part
 }
 
@@ -18,6 +18,9 @@ type part struct {
 	constant string
 	differs  bool
 }
+
+// anything is the shape of values of which nothing is known.
+var anything = shape{parts: []part{{differs: true}}}
 
 // String returns the shape as a wildcard pattern has it.
 func (s shape) String() string {
@@ -55,47 +58,108 @@ func (s shape) prefix() (prefix string, parts int) {
 	return prefix, parts
 }
 
-// separators are those of the parts of a key, the likeliest first.
-var separators = []string{"#", "|", "::", "/", "~", ":", "-", "_"}
+// differing returns the number of parts that differ.
+func (s shape) differing() (n int) {
+	for _, p := range s.parts {
+		if p.differs {
+			n++
+		}
+	}
+	return n
+}
+
+// matches reports whether a wildcard pattern of the shape takes a value.
+func (s shape) matches(v string) bool {
+	quoted := make([]string, len(s.parts))
+	for i, p := range s.parts {
+		quoted[i] = regexp.QuoteMeta(p.constant)
+		if p.differs {
+			quoted[i] = "(?s:.*)"
+		}
+	}
+	return regexp.MustCompile("^" + strings.Join(quoted, regexp.QuoteMeta(s.separator)) + "$").MatchString(v)
+}
+
+// cut returns the parts of a value that differ, by the shape that it has.
+func (s shape) cut(v string) (parts []string) {
+	texts := []string{v}
+	switch {
+	case s.separator != "":
+		texts = strings.SplitN(v, s.separator, len(s.parts))
+	case len(s.parts) == 2:
+		texts = []string{s.parts[0].constant, strings.TrimPrefix(v, s.parts[0].constant)}
+	}
+	for i, p := range s.parts {
+		if p.differs && i < len(texts) {
+			parts = append(parts, texts[i])
+		}
+	}
+	return parts
+}
+
+// separators are those of the parts of a key, the likeliest first. weakSeparators stand in
+// values, too: they count between a word that other values begin with as well and the rest.
+var (
+	separators     = []string{"#", "|", "::", "/", "~"}
+	weakSeparators = []string{":", "-", "_"}
+)
 
 var (
 	// word is what a constant part looks like.
 	word = regexp.MustCompile(`^[$_]?[A-Za-z][A-Za-z _-]*(_[0-9]+)?$`)
 	// label is a constant that stands alone, or behind what differs.
-	label   = regexp.MustCompile(`^[A-Z][A-Z_-]*[A-Z]$`)
-	version = regexp.MustCompile(`^[vV][0-9]$`)
+	label = regexp.MustCompile(`^[A-Z][A-Z_-]*[A-Z]$`)
+	// numbered is a word and what counts or identifies, without anything between.
+	numbered = regexp.MustCompile(`^([A-Za-z]+)[0-9]+$`)
 )
 
 const (
-	// constantsMax bounds the words that are taken for constants of one attribute: more are data.
+	// constantsMax bounds the words that are taken for constants at the beginning of an
+	// attribute: more are data.
 	constantsMax = 30
-	// loneConstantsMax bounds those without a separator.
-	loneConstantsMax = 10
+	// lastConstantsMax bounds those at the end, behind what differs.
+	lastConstantsMax = 12
 )
 
 // shapes knows how the values of one key attribute are made.
 type shapes struct {
 	first map[string]int // how many values begin with this part
 	last  map[string]int // how many values of three parts and more end with this
-	whole map[string]int // how many values are this, without a separator
+	whole map[string]int // how often a value is this, without a separator
+	weak  map[string]int // how many values begin with this word, without a separator that counts always
 	// partition says that it is the partition key, whose values without a separator are data even
 	// where they occur often.
 	partition bool
+	alike     bool // all values are one weak word and the rest
 }
 
 // newShapes looks at all values of an attribute.
 func newShapes(values []string, partition bool) *shapes {
-	s := &shapes{map[string]int{}, map[string]int{}, map[string]int{}, partition}
+	s := &shapes{map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, partition, false}
+	seen := map[string]bool{}
 	for _, v := range values {
-		if separator := separatorOf(v); separator != "" {
-			first, _, _ := strings.Cut(strings.TrimPrefix(v, separator), separator)
-			s.first[first]++
-			if strings.Count(v, separator) > 1 {
-				s.last[v[strings.LastIndex(v, separator)+len(separator):]]++
-			}
-		} else {
+		separator := separatorOf(v)
+		if separator == "" {
 			s.whole[v]++
 		}
+		if seen[v] {
+			continue
+		}
+		seen[v] = true
+		if separator == "" {
+			if head, _ := weakHead(v); head != "" {
+				s.weak[head]++
+			}
+			continue
+		}
+		first, _, _ := strings.Cut(strings.TrimPrefix(v, separator), separator)
+		s.first[first]++
+		if strings.Count(strings.TrimPrefix(v, separator), separator) > 1 {
+			s.last[v[strings.LastIndex(v, separator)+len(separator):]]++
+		}
+	}
+	for _, n := range s.weak {
+		s.alike = n == len(seen)
 	}
 	return s
 }
@@ -104,59 +168,67 @@ func newShapes(values []string, partition bool) *shapes {
 func separatorOf(v string) string {
 	for _, separator := range separators {
 		head, rest, found := strings.Cut(v, separator)
-		if !found || rest == "" && separator != "#" {
-			continue
-		}
-		if head == "" && separator == "#" {
-			return separator
-		}
-		if word.MatchString(head) || version.MatchString(head) {
-			return separator
-		}
-		if separator == "#" {
+		if found && (separator == "#" || rest != "" && word.MatchString(head)) {
 			return separator
 		}
 	}
 	return ""
 }
 
-// of returns the shape of a value.
-func (s *shapes) of(v string) shape {
+// weakHead returns the word that a value begins with, before a separator that values have too,
+// or before digits; empty = it begins with none.
+func weakHead(v string) (head, separator string) {
+	for _, separator := range weakSeparators {
+		if head, rest, found := strings.Cut(v, separator); found && rest != "" && word.MatchString(head) {
+			return head, separator
+		}
+	}
+	if m := numbered.FindStringSubmatch(v); m != nil {
+		return m[1], ""
+	}
+	return "", ""
+}
+
+// of returns the shape of a value of an item.
+func (s *shapes) of(v string, item *value) shape {
 	separator := separatorOf(v)
 	if separator == "" {
-		return shape{parts: []part{s.lone(v)}}
+		return s.lone(v)
 	}
 	texts := strings.Split(v, separator)
-	if separator == "-" || separator == "_" || separator == ":" {
-		texts = strings.SplitN(v, separator, 2)
-		if s.first[texts[0]] < 2 {
-			return shape{parts: []part{s.lone(v)}}
-		}
-	}
 	out := shape{separator: separator}
-	before := false // the part before is a constant
+	var before string // the constant right before; empty = what is there differs, or nothing is
 	for i, t := range texts {
-		constant := false
-		switch {
-		case t == "":
-			constant = true
-		case !before && leads(texts, i):
-			constant = s.leading(t) && (i < len(texts)-1 || i > 0 && label.MatchString(t))
-			before = constant
-		case !before:
-			constant = label.MatchString(t) || word.MatchString(t) && (i < len(texts)-1 || s.ends(t))
-			before = constant
-		default:
-			constant = strings.HasPrefix(texts[i-1], "$") && word.MatchString(t) && i < len(texts)-1
-			before = constant
-		}
 		p := part{differs: true}
-		if constant {
+		if s.isConstant(texts, i, before, item) {
 			p = part{constant: t}
 		}
+		before = p.constant
 		out.parts = append(out.parts, p)
 	}
 	return out
+}
+
+// isConstant reports whether a part of a value is a constant: constants and what they are about
+// take turns.
+func (s *shapes) isConstant(texts []string, i int, before string, item *value) bool {
+	t, isLast := texts[i], i == len(texts)-1
+	switch {
+	case t == "":
+		return true
+	case leads(texts, i):
+		return word.MatchString(t) && len(s.first) <= constantsMax && (!isLast || i > 0 && label.MatchString(t))
+	case before != "":
+		return strings.HasPrefix(before, "$") && word.MatchString(t) && !isLast // ElectroDB: $service#$entity_1
+	case isLast:
+		return word.MatchString(t) && s.last[t] > 1 && len(s.last) <= lastConstantsMax && !isValue(item, t)
+	}
+	return word.MatchString(t) && !isValue(item, t)
+}
+
+// isValue reports whether an attribute of the item has this text.
+func isValue(item *value, t string) bool {
+	return slices.ContainsFunc(item.members, func(m member) bool { return m.value.kind == text && strings.EqualFold(m.value.text, t) })
 }
 
 // leads reports whether all parts before this one are empty.
@@ -164,39 +236,13 @@ func leads(texts []string, i int) bool {
 	return !slices.ContainsFunc(texts[:i], func(t string) bool { return t != "" })
 }
 
-// leading reports whether a first part is a constant.
-func (s *shapes) leading(t string) bool {
-	return (word.MatchString(t) || version.MatchString(t)) && len(s.first) <= constantsMax
-}
-
-// ends reports whether a last part, behind one that differs, is a constant.
-func (s *shapes) ends(t string) bool { return len(s.last) <= loneConstantsMax && s.last[t] > 1 }
-
-// lone returns the part of a value without a separator.
-func (s *shapes) lone(v string) part {
-	words := 0
-	for w := range s.whole {
-		if word.MatchString(w) || version.MatchString(w) {
-			words++
-		}
+// lone returns the shape of a value without a separator.
+func (s *shapes) lone(v string) shape {
+	if head, separator := weakHead(v); s.weak[head] > 1 && !s.alike {
+		return shape{separator: separator, parts: []part{{constant: head}, {differs: true}}}
 	}
-	constant := words <= loneConstantsMax && (label.MatchString(v) || version.MatchString(v) || word.MatchString(v) && (s.whole[v] > 1 && !s.partition || v[0] == '$'))
-	if constant {
-		return part{constant: v}
+	if label.MatchString(v) || word.MatchString(v) && (s.whole[v] > 1 && !s.partition || v[0] == '$') {
+		return shape{parts: []part{{constant: v}}}
 	}
-	return part{differs: true}
-}
-
-// cut returns the parts of a value that differ, by the shape that it has.
-func (s shape) cut(v string) (parts []string) {
-	texts := []string{v}
-	if s.separator != "" {
-		texts = strings.SplitN(v, s.separator, len(s.parts))
-	}
-	for i, p := range s.parts {
-		if p.differs && i < len(texts) {
-			parts = append(parts, texts[i])
-		}
-	}
-	return parts
+	return anything
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,16 +17,22 @@ type Options struct {
 
 // Write writes a pipeline file that reads what the sample was taken of.
 func Write(out io.Writer, s *Sample, o Options) error {
-	d := newDesign(s)
 	var tables []*table
-	for _, e := range d.entities {
-		tables = append(tables, d.tablesOf(e)...)
+	var designs []*design
+	for _, in := range s.inputs {
+		d := newDesign(in)
+		d.tested = len(s.inputs) > 1
+		d.nameEntities()
+		for _, e := range d.entities {
+			tables = append(tables, d.tablesOf(e)...)
+		}
+		designs = append(designs, d)
 	}
 	distinctNames(tables)
 	if o.Name == "" {
 		o.Name = nameOfPath(s.Path)
 	}
-	w := &writer{sample: s, design: d, name: o.Name}
+	w := &writer{sample: s, design: designs[0], name: o.Name}
 	w.head()
 	w.sources()
 	w.tables(tables)
@@ -70,7 +77,10 @@ func (w *writer) line(format string, args ...any) {
 
 func (w *writer) head() {
 	s := w.sample
-	w.line("# A draft that starlift init made of %s of %s (%s), %d with an item.", count(s.Records, "record"), comment(s.Path), s.Format, len(s.items))
+	w.line("# A draft that starlift init made of %s of %s (%s), %d with an item.", count(s.Records, "record"), comment(s.Path), s.Format, s.items())
+	if s.FilesRead < s.Files {
+		w.line("# They are of %d of %d files.", s.FilesRead, s.Files)
+	}
 	if s.Broken > 0 {
 		w.line("# %s can't be read.", count(s.Broken, "record"))
 	}
@@ -90,7 +100,11 @@ func (w *writer) sources() {
 	s, d := w.sample, w.design
 	keys := []string{"type: file", "path: " + quote(s.Path), "format: " + s.Format}
 	note := ""
-	if s.Format != "dynamodb_cdc" && len(d.key) > 0 {
+	switch {
+	case s.Format == "dynamodb_cdc" && s.nameless > 0 && len(s.inputs) == 1:
+		keys = append(keys, "table: "+quote(firstOf(s.inputs[0].name, w.name)))
+		note = "  # records do not name the table"
+	case s.Format != "dynamodb_cdc" && len(d.key) > 0:
 		keys = append(keys, "key: "+names(d.key))
 		if d.keyGuess {
 			note = "  # the key is a guess"
@@ -106,9 +120,15 @@ func (w *writer) tables(tables []*table) {
 	w.line("  items:")
 	w.line("    type: unnest")
 	w.line("    inputs: [changes]")
+	if slices.ContainsFunc(w.sample.inputs, func(in *input) bool { return in.softDeletes }) {
+		w.line("    ignore: {%s: [true]}  # items that are deleted; a table with on_delete: flag keeps their rows", deletedAttribute)
+	}
 	w.line("    tables:")
 	for _, t := range tables {
 		of := "item"
+		if w.sample.Format == "dynamodb_cdc" {
+			of = "change"
+		}
 		if t.explode != "" {
 			of = "element"
 		}
@@ -125,7 +145,7 @@ func (w *writer) tables(tables []*table) {
 		}
 		w.line("        columns:")
 		for _, c := range t.columns {
-			w.line("          %s: {%s}%s", quote(c.name), strings.Join(c.keys, ", "), c.comment())
+			w.line("          %s: {%s}%s", quote(c.name), strings.Join(slices.Concat(c.keys, c.types), ", "), c.comment())
 		}
 	}
 	w.line("")

@@ -1,0 +1,84 @@
+package draft
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// keyNames returns the names of a key, the partition key first, as far as their names tell.
+func keyNames(keys *value) (names []string) {
+	for _, m := range keys.members {
+		names = append(names, m.name)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return sortKeyRank(a) - sortKeyRank(b) })
+	return names
+}
+
+// sortKeyRank is 1 of what is called like a sort key.
+func sortKeyRank(name string) int {
+	lower := strings.ToLower(name)
+	if strings.HasSuffix(lower, "sk") || strings.Contains(lower, "sort") || strings.Contains(lower, "range") {
+		return 1
+	}
+	return 0
+}
+
+// usualKeys are the names that the key of a table often has.
+var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}, {"Id"}, {"ID"}}
+
+// Key returns the attributes that identify an item, and whether that is a guess.
+func (in *input) Key() (key []string, guess bool) {
+	if len(in.key) > 0 {
+		return in.key, false
+	}
+	for _, names := range usualKeys {
+		if in.identifies(names) {
+			return names, true
+		}
+	}
+	return in.firstKey(), true
+}
+
+// firstKey returns the first attribute, or pair of attributes, with another value in each item.
+func (in *input) firstKey() []string {
+	var names []string
+	for _, m := range in.items[0].members {
+		if in.identifies([]string{m.name}) && in.distinct([]string{m.name}) == len(in.items) {
+			return []string{m.name}
+		}
+		names = append(names, m.name)
+	}
+	for i, a := range names {
+		for _, b := range names[i+1:] {
+			if pair := []string{a, b}; in.identifies(pair) && in.distinct(pair) == len(in.items) {
+				return pair
+			}
+		}
+	}
+	return nil
+}
+
+// identifies reports whether all items have these attributes, with values that a key may have.
+func (in *input) identifies(names []string) bool {
+	for _, item := range in.items {
+		for _, name := range names {
+			if v := item.get(name); v == nil || v.kind != text && v.kind != number {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (in *input) distinct(names []string) int {
+	seen := map[string]bool{}
+	for _, item := range in.items {
+		var key strings.Builder
+		for _, name := range names {
+			fmt.Fprintf(&key, "%q", item.get(name).text)
+		}
+		seen[key.String()] = true
+	}
+	return len(seen)
+}

@@ -1,0 +1,106 @@
+package draft
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// filled writes files of records into a new folder: n of each, whose attributes tell the file.
+func filled(t *testing.T, files ...int) string {
+	t.Helper()
+	dir := t.TempDir()
+	for i, n := range files {
+		var b strings.Builder
+		for k := range n {
+			fmt.Fprintf(&b, `{"PK":{"S":"F#%d"},"SK":{"S":"R#%d"},"in%d":{"N":"%d"}}`+"\n", i, k, i, k)
+		}
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.ndjson", i)), []byte(b.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestSpread: a sample has records of all files, of many files of some that are spread over them,
+// never more than wanted, and is the same each time.
+func TestSpread(t *testing.T) {
+	many := make([]int, 100)
+	for i := range many {
+		many[i] = 50
+	}
+	for _, test := range []struct {
+		files         []int
+		wanted        int
+		records, read int
+	}{
+		{[]int{1000, 10, 1000}, 90, 90, 3},
+		{[]int{10, 1000}, 100, 100, 2},
+		{[]int{1000}, 100, 100, 1},
+		{[]int{5, 5}, 100, 10, 2},
+		{[]int{1000, 1000, 1000}, 2, 2, 2},
+		{many, 320, 320, 32},
+	} {
+		dir := filled(t, test.files...)
+		var first string
+		for range 3 {
+			s, err := Read(context.Background(), dir, test.wanted)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Records != test.records || s.items() != test.records || s.FilesRead != test.read || s.Files != len(test.files) {
+				t.Errorf("%v, %d wanted: %d records of %d of %d files, want %d of %d", test.files, test.wanted, s.Records, s.FilesRead, s.Files, test.records, test.read)
+			}
+			var text bytes.Buffer
+			if err := Write(&text, s, Options{}); err != nil {
+				t.Fatal(err)
+			}
+			if first != "" && text.String() != first {
+				t.Errorf("%v: the drafts differ:\n%s\n%s", test.files, first, &text)
+			}
+			first = text.String()
+		}
+		if last := fmt.Sprintf("in%d:", len(test.files)-1); test.read > 2 && !strings.Contains(first, last) {
+			t.Errorf("%v: the draft lacks what is in the last file", test.files)
+		}
+	}
+}
+
+// TestReadRefuses: what is wrong with an input, and what to do.
+func TestReadRefuses(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("export/AWSDynamoDB/01/data", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir("folder", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"empty": "", "blank": "\n\n", "a.csv": "a,b\n1,2\n", "binary": "\x00\x01\xff\xfe\x00", "cut.json": `{"a":`, "none.json": `{"Items":[],"Count":0}`,
+		"debezium.ndjson":                   `{"before":null,"after":{"id":1},"source":{"table":"t"},"op":"c"}`,
+		"schema.ndjson":                     `{"schema":{},"payload":{"before":null,"after":{"id":1},"source":{"table":"t"},"op":"c"}}`,
+		"dms.ndjson":                        `{"data":{"id":1},"metadata":{"operation":"load","record-type":"data"}}`,
+		"export/AWSDynamoDB/01/data/a.json": `{"Item":{"PK":{"S":"a"}}}`,
+		"removed.ndjson":                    `{"eventName":"REMOVE","dynamodb":{"Keys":{"id":{"S":"1"}}}}`,
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{
+		"empty": "is empty", "blank": "is empty", "a.csv": "CSV", "binary": "binary", "cut.json": "the first record is no JSON", "none.json": "there is no item in 0 records",
+		"debezium.ndjson": "Debezium", "schema.ndjson": "configs/debezium.yaml", "dms.ndjson": "configs/dms.yaml", "folder": "no file matches", "none": "no file matches",
+		"export": "name that folder", "removed.ndjson": "1 are removals",
+	} {
+		if _, err := Read(context.Background(), path, 100); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+	if s, err := Read(context.Background(), "export/AWSDynamoDB/01/data", 100); err != nil || s.items() != 1 {
+		t.Errorf("data files alone: %v", err)
+	}
+}
