@@ -109,7 +109,11 @@ func (s *cli) test(ctx context.Context, files, set []string, pattern, output str
 		return fmt.Errorf("%d of %d tests failed", failed, ran)
 	}
 	if output == "text" {
-		_, err = fmt.Fprintf(s.out, "%d tests passed\n", ran)
+		tests := "tests"
+		if ran == 1 {
+			tests = "test"
+		}
+		_, err = fmt.Fprintf(s.out, "%d %s passed\n", ran, tests)
 	}
 	return err
 }
