@@ -7,9 +7,9 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
 

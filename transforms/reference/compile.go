@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 	"github.com/starlift-etl/starlift/transforms/internal/widen"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 )
 
 // snapshot is one version of a reference. It is read-only and shared; its

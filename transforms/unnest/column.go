@@ -8,8 +8,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
 	"github.com/starlift-etl/starlift/pipeline/decode"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // shape is what happens to a value before it is converted.

@@ -14,9 +14,9 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/transforms/internal/condition"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
 )
 
 // table is a compiled table.

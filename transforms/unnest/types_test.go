@@ -7,7 +7,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline/datetime"
 	"github.com/starlift-etl/starlift/pipeline/decimal"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 )
 
 // typeCases convert one value at a time. want is the cell, or begins with "!" and

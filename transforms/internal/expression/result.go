@@ -11,7 +11,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/packed"
-	"github.com/starlift-etl/starlift/transforms/internal/scalar"
+	"github.com/starlift-etl/starlift/pipeline/scalar"
 )
 
 // Accepts returns the kinds of values that a column of the type takes.
