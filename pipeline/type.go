@@ -28,17 +28,31 @@ const (
 	VarChar     // a String of so many characters at most
 	Char        // the same, of a fixed length where a target has such
 	Time        // of the day: a String, 15:04:05, with a fraction of up to six digits where there is one
+	List        // a JSONText: a list of values of one type, as package scalar writes it
 )
 
 // bases has the kinds whose values carry those of others.
 var bases = [...]Kind{String: String, Bool: Bool, Int64: Int64, Double: Double, Decimal: Decimal, Date: Date, Timestamp: Timestamp, Binary: Binary,
-	JSONText: JSONText, Int32: Int64, TimestampTZ: Timestamp, UUID: String, VarChar: String, Char: String, Time: String}
+	JSONText: JSONText, Int32: Int64, TimestampTZ: Timestamp, UUID: String, VarChar: String, Char: String, Time: String, List: JSONText}
 
 // Type is a column type. The zero Type is not valid.
 type Type struct {
 	Kind             Kind
+	Elem             Kind  // of a list: the kind of its elements, which the numbers below are of
 	Precision, Scale int32 // of a decimal
 	Length           int32 // of a varchar and a char: characters
+}
+
+// Element returns the type of a list's elements.
+func (t Type) Element() Type {
+	t.Kind, t.Elem = t.Elem, 0
+	return t
+}
+
+// ListOf returns the type of lists whose elements have a type, which is no list, json or binary.
+func ListOf(element Type) Type {
+	element.Kind, element.Elem = List, element.Kind
+	return element
 }
 
 var kindNames = map[string]Kind{
@@ -50,7 +64,7 @@ var kindNames = map[string]Kind{
 var lengthNames = map[string]Kind{"varchar": VarChar, "char": Char}
 
 // TypeNames lists the types as a pipeline file writes them, for messages.
-const TypeNames = "string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n), char(n), binary, json"
+const TypeNames = "string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n), char(n), binary, json, list(T)"
 
 // lengthMax is the longest varchar: PostgreSQL takes no longer one.
 const lengthMax = 10_485_760
@@ -68,6 +82,8 @@ func ParseType(s string) (Type, error) {
 	switch kind := lengthNames[name]; {
 	case name == "decimal" && ok && closed:
 		return parseDecimal(s, args)
+	case name == "list" && ok && closed:
+		return parseList(s, args)
 	case kind != 0 && ok && closed:
 		n, err := strconv.Atoi(strings.TrimSpace(args))
 		if err != nil || n < 1 || n > lengthMax {
@@ -92,6 +108,22 @@ func parseDecimal(s, args string) (Type, error) {
 	return Type{Kind: Decimal, Precision: int32(p), Scale: int32(scale)}, nil
 }
 
+func parseList(s, args string) (Type, error) {
+	args = strings.TrimSpace(args)
+	if args == "" {
+		return Type{}, fmt.Errorf("bad type %q: it has no type of the elements, as in list(string)", s)
+	}
+	element, err := ParseType(args)
+	if err != nil {
+		return Type{}, fmt.Errorf("bad type %q: its elements: %w", s, err)
+	}
+	switch element.Kind {
+	case List, JSONText, Binary:
+		return Type{}, fmt.Errorf("bad type %q: the elements of a list are no %s: write json for such a list", s, element)
+	}
+	return ListOf(element), nil
+}
+
 // String returns the type as a pipeline file writes it.
 func (t Type) String() string {
 	switch t.Kind {
@@ -101,6 +133,8 @@ func (t Type) String() string {
 		return fmt.Sprintf("varchar(%d)", t.Length)
 	case Char:
 		return fmt.Sprintf("char(%d)", t.Length)
+	case List:
+		return fmt.Sprintf("list(%s)", t.Element())
 	}
 	for name, k := range kindNames {
 		if k == t.Kind {

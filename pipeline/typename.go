@@ -21,8 +21,8 @@ var otherTypes = map[string]string{
 	"datetime": "timestamp", "datetime2": "timestamp", "timestamp_tz": "timestamptz", "timestamp_ntz": "timestamp", "timestamp_ms": "timestamp", "timestamp_us": "timestamp",
 	"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp", "instant": "timestamptz", "day": "date", "date32": "date",
 	"bytes": "binary", "bytea": "binary", "blob": "binary", "varbinary": "binary", "b": "binary",
-	"jsonb": "json", "variant": "json", "super": "json", "object": "json", "struct": "json", "record": "json", "map": "json", "array": "json", "list": "json",
-	"m": "json", "l": "json", "ss": "json", "ns": "json", "bs": "json",
+	"jsonb": "json", "variant": "json", "super": "json", "object": "json", "struct": "json", "record": "json", "map": "json",
+	"m": "json", "l": "json", "ss": "list(string)", "ns": "json", "bs": "json",
 }
 
 // lengthTypes are the names that other systems have for types with a length.
@@ -36,21 +36,28 @@ var (
 	exactNumber = regexp.MustCompile(`^(decimal|numeric|number|dec|money|smallmoney|bignumeric|bigdecimal)$`)
 )
 
+// listTypes are types of lists as others write them, with the type of the elements.
+var listTypes = regexp.MustCompile(`^(?:(?:array|list|set|sequence|repeated)\s*[<(\[]\s*(.+?)\s*[>)\]]|(.+?)\s*\[\d*\]|\[\](.+))$`)
+
+// bareList are names of lists that say nothing of their elements.
+var bareList = regexp.MustCompile(`^(array|list|set|sequence)$`)
+
 // typeArguments takes the name of a type and what stands in brackets behind it
 // apart.
-var typeArguments = regexp.MustCompile(`^([a-z0-9_ ]+?)\s*(?:\(([^)]*)\)|<.*>|(\[\d*\]))?$`)
+var typeArguments = regexp.MustCompile(`^([a-z0-9_ ]+?)\s*(?:\(([^)]*)\)|<.*>)?$`)
 
 // TypeAdvice says what somebody may mean by a type that ParseType refuses; "" =
 // nobody knows.
 func TypeAdvice(text string) string {
-	parts := typeArguments.FindStringSubmatch(strings.ToLower(strings.TrimSpace(text)))
+	folded := strings.ToLower(strings.TrimSpace(text))
+	if list := listTypes.FindStringSubmatch(folded); list != nil {
+		return listAdvice(text, strings.Join(list[1:], ""))
+	}
+	parts := typeArguments.FindStringSubmatch(folded)
 	if parts == nil {
 		return ""
 	}
-	name, arguments, list := parts[1], parts[2], parts[3]
-	if list != "" {
-		return didYouMean("json")
-	}
+	name, arguments := parts[1], parts[2]
 	if withLength, ok := lengthTypes[name]; ok && arguments != "" {
 		meant := fmt.Sprintf("%s(%s)", withLength, strings.TrimSpace(arguments))
 		if _, err := ParseType(meant); err != nil || meant == text {
@@ -59,6 +66,8 @@ func TypeAdvice(text string) string {
 		return didYouMean(meant)
 	}
 	switch _, ours := kindNames[name]; {
+	case bareList.MatchString(name) && arguments == "":
+		return "write the type of its elements, as in list(string), or json where they are of several types"
 	case ours && (name != text || arguments != ""):
 		return didYouMean(name)
 	case anyNumber.MatchString(name) && arguments == "":
@@ -76,5 +85,27 @@ func TypeAdvice(text string) string {
 	}
 	return ""
 }
+
+// listAdvice says what somebody may mean by a list of elements.
+func listAdvice(text, element string) string {
+	if meant := TypeAdvice(element); strings.HasPrefix(meant, didYouMeanPrefix) {
+		element = meant[len(didYouMeanPrefix) : len(meant)-len(`"?`)]
+	}
+	parsed, err := ParseType(element)
+	if err != nil {
+		return ""
+	}
+	meant := fmt.Sprintf("list(%s)", parsed)
+	if _, err := ParseType(meant); err != nil {
+		meant = "json"
+	}
+	if meant == text {
+		return ""
+	}
+	return didYouMean(meant)
+}
+
+// didYouMeanPrefix begins an advice that names a type.
+const didYouMeanPrefix = `did you mean "`
 
 func didYouMean(name string) string { return fmt.Sprintf("did you mean %q?", name) }

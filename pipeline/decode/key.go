@@ -146,7 +146,7 @@ func (k *itemKey) refuse(s *scanner, i int) {
 func appendName(dst, name []byte) []byte {
 	for _, c := range name {
 		if c < ' ' || c == '"' || c == '\\' {
-			return appendQuoted(dst, name)
+			return AppendQuoted(dst, name)
 		}
 	}
 	return append(append(append(dst, '"'), name...), '"')
@@ -178,7 +178,7 @@ func appendKeyValue(dst []byte, s *scanner, v Value, typed bool) ([]byte, bool) 
 	case String:
 		if v.Escaped {
 			s.text, _ = appendUnescaped(s.text[:0], raw)
-			dst = appendQuoted(dst, s.text)
+			dst = AppendQuoted(dst, s.text)
 		} else {
 			dst = append(append(append(dst, '"'), raw...), '"')
 		}

@@ -257,8 +257,8 @@ func appendUnescaped(dst, raw []byte) ([]byte, bool) {
 	}
 }
 
-// appendQuoted appends text as a JSON string with the fewest escapes.
-func appendQuoted(dst, text []byte) []byte {
+// AppendQuoted appends text as a JSON string with the fewest escapes.
+func AppendQuoted(dst, text []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	for _, c := range text {

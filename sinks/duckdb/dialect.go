@@ -17,6 +17,8 @@ var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Takes: takes, Fo
 // sqlType returns DuckDB's name of a type, as its catalogue prints it.
 func sqlType(t pipeline.Type) string {
 	switch t.Kind {
+	case pipeline.List:
+		return sqlType(t.Element()) + "[]"
 	case pipeline.Bool:
 		return "BOOLEAN"
 	case pipeline.Int64:
@@ -50,8 +52,11 @@ func takes(t pipeline.Type, have string) bool {
 	return t.Kind == pipeline.Decimal && warehouse.TakesDecimal(have, "DECIMAL", t)
 }
 
-// spooledAsText tells whether values of a type of DuckDB's are texts in the spool.
-func spooledAsText(t string) bool { return t == "UUID" || t == "TIME" }
+// spooledAsText tells whether values of a type of DuckDB's, or the elements of its lists, are texts in the spool.
+func spooledAsText(t string) bool {
+	element := strings.TrimSuffix(t, "[]")
+	return element == "UUID" || element == "TIME"
+}
 
 // anyCharacter makes a path match itself only, where read_parquet takes globs.
 var anyCharacter = strings.NewReplacer("[", "[[]", "*", "[*]", "?", "[?]")

@@ -171,20 +171,32 @@ func (b *batch) addTable(files *warehouse.Files, s *warehouse.StagedTable) error
 	return nil
 }
 
-// unnested returns what stands after FROM for the rows whose columns are parameters.
+// unnested returns what stands after FROM for the rows whose columns are parameters. An array of arrays would be taken
+// for one of more dimensions, so arrays come as their texts.
 func unnested(columns []string, types []arrayType) string {
-	parameters := make([]string, len(columns))
+	parameters, selected, arrays := make([]string, len(columns)), make([]string, len(columns)), false
 	for i, t := range types {
-		parameters[i] = fmt.Sprintf("$%d::%s[]", i+1, t.name)
+		parameters[i], selected[i] = fmt.Sprintf("$%d::%s[]", i+1, t.name), warehouse.Quote(columns[i])
+		if t.isArray() {
+			parameters[i] = fmt.Sprintf("$%d::text[]", i+1)
+			selected[i] = fmt.Sprintf("%s::%s AS %[1]s", selected[i], t.name)
+			arrays = true
+		}
 	}
-	return fmt.Sprintf("unnest(%s) u(%s)", strings.Join(parameters, ", "), warehouse.Quoted(columns))
+	from := fmt.Sprintf("unnest(%s) u(%s)", strings.Join(parameters, ", "), warehouse.Quoted(columns))
+	if arrays {
+		return fmt.Sprintf("(SELECT %s FROM %s) u", strings.Join(selected, ", "), from)
+	}
+	return from
 }
 
-// arrayType is the type of a column's values in an array.
+// arrayType is the type of a column's values in an array. One that is an array itself has the number of its elements'.
 type arrayType struct {
 	name string
 	oid  uint32
 }
+
+func (t arrayType) isArray() bool { return strings.HasSuffix(t.name, arraySuffix) }
 
 // oids are PostgreSQL's numbers of the types that sqlType names. A numeric's digits and a text's length
 // are no part of them: the column that it goes to has them.
@@ -198,23 +210,36 @@ func arrayTypes(s *warehouse.StagedTable, columns []string) ([]arrayType, error)
 	}
 	types := make([]arrayType, len(columns))
 	for i, c := range columns {
-		name, _, _ := strings.Cut(ofColumn[c], "(")
-		if name == "character" {
-			name = "bpchar" // the other name without a length is one of a single character
+		var err error
+		if types[i], err = arrayTypeOf(ofColumn[c]); err != nil {
+			return nil, fmt.Errorf("column %q: %w", c, err)
 		}
-		oid, ok := oids[name]
-		if !ok {
-			return nil, fmt.Errorf("column %q: the spool has a type %q, which this version does not know", c, ofColumn[c])
-		}
-		types[i] = arrayType{name, oid}
 	}
 	return types, nil
 }
 
-// arrayHeader is the length of what an array begins with in the binary format: the number of its
-// dimensions, whether there are nulls, the type of its elements, and how many there are, from
-// which number on. Each element is its length and its bytes, as in COPY.
-const arrayHeader = 20
+// arrayTypeOf returns the type of a column that the spool has.
+func arrayTypeOf(column string) (arrayType, error) {
+	element, isArray := strings.CutSuffix(column, arraySuffix)
+	name := withoutArguments(element)
+	oid, ok := oids[name]
+	if !ok {
+		return arrayType{}, fmt.Errorf("the spool has a type %q, which this version does not know", column)
+	}
+	if isArray {
+		name += arraySuffix
+	}
+	return arrayType{name, oid}, nil
+}
+
+// withoutArguments returns the name of a type without its digits or length.
+func withoutArguments(name string) string {
+	name, _, _ = strings.Cut(name, "(")
+	if name == "character" {
+		return "bpchar" // the other name without a length is one of a single character
+	}
+	return name
+}
 
 var errCutOff = fmt.Errorf("its rows are cut off: %w", io.ErrUnexpectedEOF)
 
@@ -226,12 +251,11 @@ func arraysOf(file []byte, types []arrayType, rows int64) ([][]byte, error) {
 	file = file[len(copyHeader):]
 	arrays := make([][]byte, len(types))
 	for i, t := range types {
-		a := make([]byte, arrayHeader, arrayHeader+len(file)/len(types))
-		binary.BigEndian.PutUint32(a[0:], 1)
-		binary.BigEndian.PutUint32(a[8:], t.oid)
-		binary.BigEndian.PutUint32(a[12:], uint32(rows))
-		binary.BigEndian.PutUint32(a[16:], 1)
-		arrays[i] = a
+		oid := t.oid
+		if t.isArray() {
+			oid = oids["text"]
+		}
+		arrays[i] = appendArrayHeader(make([]byte, 0, arrayHeader+len(file)/len(types)), oid, int(rows), false)
 	}
 	for range rows {
 		if len(file) < 2 || int(binary.BigEndian.Uint16(file)) != len(types) {
@@ -243,10 +267,17 @@ func arraysOf(file []byte, types []arrayType, rows int64) ([][]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			if string(file[:4]) == nullCell {
+			switch {
+			case string(file[:4]) == nullCell:
 				binary.BigEndian.PutUint32(arrays[i][4:], 1)
+				arrays[i] = append(arrays[i], nullCell...)
+			case types[i].isArray():
+				if arrays[i], err = appendArrayText(arrays[i], file[4:n], types[i].oid); err != nil {
+					return nil, err
+				}
+			default:
+				arrays[i] = append(arrays[i], file[:n]...)
 			}
-			arrays[i] = append(arrays[i], file[:n]...)
 			file = file[n:]
 		}
 	}

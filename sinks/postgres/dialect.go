@@ -43,6 +43,8 @@ const ownSchemas = "pg_"
 // sqlType returns PostgreSQL's name of a type, as its catalogue prints it.
 func sqlType(t pipeline.Type) string {
 	switch t.Kind {
+	case pipeline.List:
+		return sqlType(t.Element()) + arraySuffix
 	case pipeline.Bool:
 		return "boolean"
 	case pipeline.Int64:
@@ -75,9 +77,16 @@ func sqlType(t pipeline.Type) string {
 	return "text"
 }
 
-// takes is the Takes of the dialect: columns whose values are the same bytes.
+// arraySuffix ends the names of arrays.
+const arraySuffix = "[]"
+
+// takes is the Takes of the dialect: columns whose values are the same bytes. An array says its elements' type, so
+// that of a list has to be the same; the digits and the length are no part of it.
 func takes(t pipeline.Type, have string) bool {
 	switch t.Kind {
+	case pipeline.List:
+		element, isArray := strings.CutSuffix(have, arraySuffix)
+		return isArray && withoutArguments(element) == withoutArguments(sqlType(t.Element())) && takes(t.Element(), element)
 	case pipeline.String:
 		return have == "character varying"
 	case pipeline.VarChar:

@@ -46,6 +46,13 @@ func cellOf(t pipeline.Type, column arrow.Array) (cell, error) {
 	var value cell
 	switch a := column.(type) {
 	case *array.String:
+		if t.Kind == pipeline.List {
+			var err error
+			if value, err = list(t, a); err != nil {
+				return nil, err
+			}
+			break
+		}
 		if t.Kind == pipeline.UUID || t.Kind == pipeline.Time {
 			value = formed(t, a)
 			break

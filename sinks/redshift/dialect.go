@@ -80,7 +80,7 @@ func (c *Config) checkTable(t *pipeline.Table, wrong func(format string, args ..
 		case c.Type.Kind == pipeline.Time && notNull(t, i) != "":
 			wrong("column %q, of the key of table %q, has type time, which is staged as a text, and Redshift does not join rows by it: give it type string", c.Name, t.Name)
 		case c.Type.Base() == pipeline.JSONText && notNull(t, i) != "":
-			wrong("column %q, of the key of table %q, has type json, and Redshift does not join rows by documents: give it another type", c.Name, t.Name)
+			wrong("column %q, of the key of table %q, has type %s, and Redshift does not join rows by documents: give it another type", c.Name, t.Name, c.Type)
 		}
 	}
 }
@@ -133,7 +133,7 @@ func sqlType(t pipeline.Type) string {
 		return fmt.Sprintf("character(%d)", textMax(t))
 	case pipeline.Binary:
 		return "binary varying" // COPY of Parquet refuses one with a length
-	case pipeline.JSONText:
+	case pipeline.JSONText, pipeline.List:
 		return "super"
 	}
 	return fmt.Sprintf("character varying(%d)", textMax(t))

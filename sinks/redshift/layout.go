@@ -24,7 +24,7 @@ var encodings = func() map[string][]pipeline.Kind {
 	return map[string][]pipeline.Kind{
 		"raw": nil, "zstd": nil,
 		"runlength": slices.Concat([]pipeline.Kind{pipeline.Bool, pipeline.Double}, whole, times, texts),
-		"lzo":       slices.Concat([]pipeline.Kind{pipeline.Binary, pipeline.JSONText}, whole, times, texts),
+		"lzo":       slices.Concat([]pipeline.Kind{pipeline.Binary, pipeline.JSONText, pipeline.List}, whole, times, texts),
 		"az64":      slices.Concat(whole, times),
 		"bytedict":  slices.Concat([]pipeline.Kind{pipeline.Double}, whole, times, texts),
 		"delta":     slices.Concat(whole, times),

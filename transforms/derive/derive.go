@@ -21,7 +21,7 @@ type Config struct {
 // ColumnConfig is one column.
 type ColumnConfig struct {
 	Expr    string `yaml:"expr" required:"true" change:"content" desc:"An expression (docs/expressions.md) over the columns of the row. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a column that it uses is null, unless ?? gives another value."`
-	Type    string `yaml:"type" required:"true" change:"identity" desc:"The column's type: string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n) or char(n)."`
+	Type    string `yaml:"type" required:"true" change:"identity" desc:"The column's type: string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n), char(n) or list(T)."`
 	OnError string `yaml:"on_error" default:"dead_letter" enum:"dead_letter,null,fail" change:"content" desc:"What becomes of a result that does not fit the type, that a sink cannot store, or that can't be computed, as a division by zero: the whole change is a dead letter, the value is null, or the run ends."`
 }
 

@@ -280,6 +280,9 @@ func (c *compiler) rowDimension(d *dimension, name string, cfg *DimensionConfig)
 	for i, k := range cfg.NaturalKey {
 		named = append(named, mention{k, at("natural_key", fmt.Sprint(i))})
 		if n := c.column(t, k, at("natural_key", fmt.Sprint(i))...); n >= 0 {
+			if t.Columns[n].Type.Kind == pipeline.List {
+				c.wrong(fmt.Sprintf("column %q is %s, and a list is no part of a key: leave it out", k, t.Columns[n].Type), at("natural_key", fmt.Sprint(i))...)
+			}
 			columns = append(columns, t.Columns[n])
 			d.naturalKey = append(d.naturalKey, d.log.include(n, t.Columns[n].Type))
 			d.naturalKeyTypes = append(d.naturalKeyTypes, t.Columns[n].Type)

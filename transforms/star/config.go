@@ -77,7 +77,7 @@ type MeasureConfig struct {
 // ExpressionConfig is a measure that is computed.
 type ExpressionConfig struct {
 	Expr    string `yaml:"expr" required:"true" change:"content" desc:"An expression (docs/expressions.md) over columns of the base table and alias.column of lookups. Numbers are exact; the result is rounded to the type's scale, half away from zero. It is null where a column that it uses is null, unless ?? gives another value."`
-	Type    string `yaml:"type" required:"true" change:"identity" desc:"The measure's type: string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n) or char(n)."`
+	Type    string `yaml:"type" required:"true" change:"identity" desc:"The measure's type: string, bool, int32, int64, double, decimal(p,s), date, time, timestamp, timestamptz, uuid, varchar(n), char(n) or list(T)."`
 	OnError string `yaml:"on_error" default:"fail" enum:"fail,null" change:"content" desc:"What becomes of a result that does not fit the type, that a sink cannot store, or that can't be computed, as a division by zero: the end of the run, or null."`
 }
 

@@ -41,6 +41,7 @@ type column struct {
 	rest      *decode.Rest           // of a column that has the rest
 	format    datetime.Format
 	truths    boolWords
+	element   *column // of a list: how its elements are read
 	onError   string
 }
 

@@ -204,6 +204,8 @@ func (c *compiler) keys() {
 				Message: fmt.Sprintf("table %q has no column %q for its key", c.name, k)})
 		case slices.Contains(c.cfg.Key[:i], k):
 			c.mistake(fmt.Sprintf("column %q stands twice in the key", k), "key", strconv.Itoa(i))
+		case c.columns[at].typ.Kind == pipeline.List:
+			c.mistake(fmt.Sprintf("column %q is %s, and a list is no part of a key: leave it out, or make a row of each element by explode", k, c.columns[at].typ), "key", strconv.Itoa(i))
 		default:
 			c.columns[at].key = true
 		}
@@ -231,6 +233,7 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	}
 	c.format(&out, cfg)
 	c.checkType(&out)
+	out.setElement()
 	return out
 }
 
@@ -344,7 +347,8 @@ func (c *compiler) extract(out *column, text string) {
 func (c *compiler) format(out *column, cfg *ColumnConfig) {
 	c.boolWords(out, cfg)
 	given := []struct{ key, value string }{{"format", cfg.Format}, {"zone", cfg.Zone}, {"precision", cfg.Precision}}
-	isTime := out.typ.Base() == pipeline.Date || out.typ.Base() == pipeline.Timestamp
+	kind := out.valueType().Base()
+	isTime := kind == pipeline.Date || kind == pipeline.Timestamp
 	isMeta := out.source.origin == fromCreated || out.source.origin == fromArrived
 	for _, g := range given {
 		switch {
@@ -356,7 +360,7 @@ func (c *compiler) format(out *column, cfg *ColumnConfig) {
 		}
 	}
 	var mistakes []*datetime.FormatError
-	out.format, mistakes = datetime.NewFormat(cfg.Format, cfg.Zone, cfg.Precision, out.typ.Base() == pipeline.Date)
+	out.format, mistakes = datetime.NewFormat(cfg.Format, cfg.Zone, cfg.Precision, kind == pipeline.Date)
 	for _, m := range mistakes {
 		if isTime || m.Key == "format" {
 			c.add(&spec.FieldError{Path: []string{"columns", out.name, m.Key}, Message: m.Message, Name: m.Name, Known: m.Known})
@@ -371,7 +375,7 @@ func (c *compiler) boolWords(out *column, cfg *ColumnConfig) {
 		texts []string
 		means bool
 	}{{"true_values", cfg.TrueValues, true}, {"false_values", cfg.FalseValues, false}} {
-		if len(g.texts) > 0 && out.typ.Base() != pipeline.Bool {
+		if len(g.texts) > 0 && out.valueType().Base() != pipeline.Bool {
 			c.mistake(fmt.Sprintf("%s belongs to the type bool, not to %s", g.key, out.typ), "columns", out.name, g.key)
 		}
 		for i, text := range g.texts {
@@ -389,7 +393,11 @@ func (c *compiler) boolWords(out *column, cfg *ColumnConfig) {
 // checkType checks that the source can give the type at all.
 func (c *compiler) checkType(out *column) {
 	if out.shape != whole && out.shape != computed && (out.typ.Base() == pipeline.JSONText || out.typ.Base() == pipeline.Binary) {
-		c.mistake(fmt.Sprintf("a column of type %s takes the value whole, without after, split or extract", out.typ), "columns", out.name, "type")
+		instead := ""
+		if out.typ.Kind == pipeline.List && out.shape == split {
+			instead = `: for the pieces of a text, write expr: split(…, "…")`
+		}
+		c.mistake(fmt.Sprintf("a column of type %s takes the value whole, without after, split or extract%s", out.typ, instead), "columns", out.name, "type")
 	}
 	if out.shape == computed && out.typ.Base() == pipeline.Binary {
 		c.mistake("an expression gives no binary", "columns", out.name, "type")
@@ -401,7 +409,12 @@ func (c *compiler) checkType(out *column) {
 	}
 	what, kinds := "", []pipeline.Kind(nil)
 	switch out.source.origin {
-	case fromItem, fromElement, fromKey:
+	case fromItem, fromElement:
+		return
+	case fromKey:
+		if out.typ.Kind == pipeline.List {
+			c.mistake(fmt.Sprintf("the key of a map's member is a text and gives no %s", out.typ), "columns", out.name, "type")
+		}
 		return
 	case fromCreated, fromArrived:
 		what, kinds = "a time", []pipeline.Kind{pipeline.Timestamp, pipeline.TimestampTZ, pipeline.Date, pipeline.Int64, pipeline.String, pipeline.VarChar}

@@ -65,6 +65,11 @@ func TestMistakes(t *testing.T) {
 		"tables:\n\tt:\n\t\tcolumns: {a: {type: json, after: x}, b: {from: $meta.created_at, type: double}, c: {from: $meta.ttl, type: int64}, d: {from: $meta.table, type: json}, e: {from: $meta.created_at, after: x}}": {
 			`tables/t/columns/a/type: a column of type json takes the value whole`, `tables/t/columns/b/type: a time gives no double`,
 			`tables/t/columns/c/type: a bool gives no int64`, `tables/t/columns/d/type: d is a text and gives no json`, `tables/t/columns/e: a time is taken whole`},
+		"tables:\n\tt:\n\t\tkey: [a]\n\t\texplode: {from: m, as: e, key: k}\n\t\tcolumns: {a: {type: list(string)}, b: {type: list(string), split: ',', part: 1}, c: {from: $meta.created_at, type: list(date)}, d: {from: $meta.table, type: list(string)}, e: {from: k, type: list(string)}, f: {type: list(string), format: unix}, g: {type: list(int64), expr: 'true'}, h: {type: list(date), expr: '[1, 2]'}, i: {from: $item, type: list(string)}, j: {type: list(json)}}": {
+			`tables/t/columns/b/type: a column of type list(string) takes the value whole, without after, split or extract: for the pieces of a text, write expr: split(`,
+			`tables/t/columns/c/type: a time gives no list(date)`, `tables/t/columns/d/type: d is a text and gives no list(string)`, `tables/t/columns/e/type: the key of a map's member is a text and gives no list(string)`,
+			`tables/t/columns/f/format: format belongs to the types date, timestamp and timestamptz, not to list(string)`, `tables/t/columns/g/expr: type mismatch: the result is a bool, not list(int64)`,
+			`tables/t/columns/h/expr: type mismatch: an element of the result is a number, not date`, `tables/t/columns/i/type: $item is a document`, `tables/t/columns/j/type: bad type "list(json)": the elements of a list are no json`, `tables/t/key/0: column "a" is list(string), and a list is no part of a key`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {expr: 'x +'}, b: {expr: 'foo(x)'}, c: {expr: 'now()'}, d: {expr: '$meta.tabel'}, e: {expr: x, type: binary}, f: {expr: '$env'}, g: {expr: 'keys(m, 1)'}}": {
 			`tables/t/columns/a/expr: the expression ends where something is missing`, `tables/t/columns/b/expr: unknown function "foo" (foo|`,
 			`tables/t/columns/c/expr: now is not there`, `tables/t/columns/d/expr: unknown metadata "$meta.tabel" ($meta.tabel|`,

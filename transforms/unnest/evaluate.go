@@ -27,6 +27,9 @@ func (r *valueReader) evaluate(c *column, out *columnBuilder) string {
 	if err != nil {
 		return err.Error()
 	}
+	if c.typ.Kind == pipeline.List && v.Kind() != expression.Null {
+		return r.computedList(c, out, e, v)
+	}
 	if c.readsText(v.Kind()) {
 		kind := decode.String
 		if v.Kind() == expression.Number {

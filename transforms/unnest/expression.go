@@ -116,7 +116,7 @@ func (c *compiler) checkResultType(out *column) {
 	if out.expr == nil {
 		return
 	}
-	kinds := expression.Accepts(out.typ) | expression.String
+	kinds := expression.Accepts(out.typ) | expression.String // a list may be in a string
 	if out.format.IsNumber() {
 		kinds |= expression.Number
 	}

@@ -24,6 +24,10 @@ type valueReader struct {
 
 	scratch []byte
 	items   expression.Items // the values of expressions
+
+	// Of lists: the one that is read, the text of one of its elements, and the element.
+	list, text []byte
+	element    columnBuilder
 }
 
 // valueOf returns a value of the item or an element.
@@ -93,6 +97,8 @@ func (r *valueReader) otherCell(c *column, out *columnBuilder, v decode.Value) s
 	case v.Kind <= decode.Null:
 		out.null()
 		return ""
+	case c.typ.Kind == pipeline.List:
+		return r.listCell(c, out, v)
 	case c.typ.Base() == pipeline.JSONText:
 		return r.jsonCell(c, out, v)
 	case c.typ.Base() == pipeline.Binary:

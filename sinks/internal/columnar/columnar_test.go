@@ -111,7 +111,15 @@ func appendValue(b array.Builder, t pipeline.Type, n int64, s string) string {
 }
 
 // readLines reads a file with an independent reader, each row as text.
-func readLines(t testing.TB, path string) []string {
+func readLines(t testing.TB, path string) (out []string) {
+	for _, row := range readRows(t, path) {
+		out = append(out, lineOf(row))
+	}
+	return out
+}
+
+func readRows(t testing.TB, path string) (out []pq.Row) {
+	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -125,14 +133,13 @@ func readLines(t testing.TB, path string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out []string
 	for _, rg := range file.RowGroups() {
 		rows := rg.Rows()
 		buf := make([]pq.Row, 100)
 		for {
 			n, err := rows.ReadRows(buf)
 			for _, row := range buf[:n] {
-				out = append(out, lineOf(row))
+				out = append(out, row.Clone())
 			}
 			if errors.Is(err, io.EOF) {
 				break
@@ -337,6 +344,8 @@ func TestEncoderRefuses(t *testing.T) {
 		{"too many columns", nil, one(arrow.PrimitiveTypes.Int64, func(array.Builder) {}), "record has 1 columns, want 0"},
 		{"another type", []pipeline.Column{{Name: "c", Type: pipeline.Type{Kind: pipeline.String}}},
 			one(arrow.PrimitiveTypes.Int64, func(array.Builder) {}), `column "c": record has type int64, want utf8`},
+		{"an integer that does not fit", []pipeline.Column{{Name: "c", Type: pipeline.Type{Kind: pipeline.Int32}}},
+			one(arrow.PrimitiveTypes.Int64, func(b array.Builder) { b.(*array.Int64Builder).Append(1 << 31) }), `column "c": value 2147483648 does not fit 32 bits`},
 		{"a decimal that does not fit", []pipeline.Column{{Name: "c", Type: decimal}},
 			one(decimal.Arrow(), func(b array.Builder) { b.(*array.Decimal128Builder).Append(wide38) }), `column "c": value 99999999999999999999999999999999999999 does not fit decimal(10, 2)`},
 	} {

@@ -12,7 +12,7 @@
 // row group of their own are kept as Arrow IPC blocks ([AppendBlock]).
 //
 // Files use what every reader knows: data pages of version 1, PLAIN and
-// RLE_DICTIONARY, optional flat columns in the declared order, converted and
+// RLE_DICTIONARY, optional flat columns, and lists of three levels, in the declared order, converted and
 // logical types, one codec for the whole file. Where readers differ, a [Profile]
 // says for whom the file is. Decimals that are stored as bytes have no minimum and maximum.
 package columnar

@@ -33,6 +33,7 @@ type Encoder struct {
 	indexes []byte
 	body    []byte
 	arrays  []arrow.Array
+	lists   *levels // of the column's lists; nil = it has none
 }
 
 // released holds encoders, for the memory that they have.
@@ -61,7 +62,7 @@ func (e *Encoder) Release() {
 // Encode returns the records' rows as one row group. Its Data is the encoder's
 // own, until the next call. A record that does not have the encoder's columns
 // is an error.
-func (e *Encoder) Encode(records []arrow.Record) (*RowGroup, error) {
+func (e *Encoder) Encode(records []arrow.Record) (_ *RowGroup, err error) {
 	rows := int64(0)
 	for _, r := range records {
 		if err := check(e.columns, r); err != nil {
@@ -78,12 +79,17 @@ func (e *Encoder) Encode(records []arrow.Record) (*RowGroup, error) {
 		}
 		meta := &rg.Meta.Columns[i].MetaData
 		meta.Type = e.profile.physical(c.Type)
-		meta.PathInSchema = thrift.Slice[string]{c.Name}
+		meta.PathInSchema = e.profile.path(c)
 		meta.NumValues = rows
 		meta.DataPageOffset = noOffset
 		meta.Encoding = thrift.Slice[format.Encoding]{format.Plain, format.RLE}
 		e.pages.start(meta)
-		if err := e.column(c, meta); err != nil {
+		if e.profile.isList(c.Type) {
+			err = e.listColumn(c, meta)
+		} else {
+			err = e.column(c.Type, meta)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("column %q: %w", c.Name, err)
 		}
 		rg.Meta.TotalByteSize += meta.TotalUncompressedSize
@@ -93,23 +99,25 @@ func (e *Encoder) Encode(records []arrow.Record) (*RowGroup, error) {
 	return rg, nil
 }
 
-// column encodes e.arrays as one chunk.
-func (e *Encoder) column(c pipeline.Column, meta *format.ColumnMetaData) error {
+// column encodes e.arrays, which are values of a type, as one chunk.
+func (e *Encoder) column(t pipeline.Type, meta *format.ColumnMetaData) (err error) {
 	e.valid.reset(e.arrays)
 	meta.Statistics.NullCount = int64(e.valid.nulls)
 	switch meta.Type {
 	case format.Int64, format.Double:
 		return e.wordColumn(meta)
 	case format.Int32:
-		e.halves = halves(e.halves[:0], e.arrays)
+		if e.halves, err = halves(e.halves[:0], e.arrays); err != nil {
+			return err
+		}
 		halfBounds(&meta.Statistics, e.halves)
 		return e.fixedColumn(bytesOf(e.halves), 4)
 	case format.FixedLenByteArray:
-		return e.decimalColumn(meta, e.profile.decimalBytes(c.Type))
+		return e.decimalColumn(meta, e.profile.decimalBytes(t))
 	case format.Boolean:
 		return e.boolColumn(meta)
 	default:
-		return e.textColumn(meta, c.Type.Base() != pipeline.Binary)
+		return e.textColumn(meta, t.Base() != pipeline.Binary)
 	}
 }
 
@@ -290,6 +298,9 @@ func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int, plain []b
 // eachPage cuts the chunk into data pages of about so many rows; values appends
 // those numbered from … to-1, nulls not counted.
 func (e *Encoder) eachPage(rows int, enc format.Encoding, values func(dst []byte, from, to int) ([]byte, error)) error {
+	if e.lists != nil {
+		return e.eachListPage(rows, enc, values)
+	}
 	rows = max(8, rows&^7)
 	at, count := 0, int32(0)
 	for from := 0; from < e.valid.rows; from += rows {
@@ -301,15 +312,22 @@ func (e *Encoder) eachPage(rows int, enc format.Encoding, values func(dst []byte
 		}
 		e.body = body
 		at += present
-		h := format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(to - from), Encoding: enc,
-			DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})}
-		if err := e.pages.add(&h, body); err != nil {
+		if err := e.addPage(to-from, enc); err != nil {
 			return err
 		}
 		count++
 	}
+	e.countPages(enc, count)
+	return nil
+}
+
+// addPage adds e.body as a data page of so many values, nulls counted.
+func (e *Encoder) addPage(n int, enc format.Encoding) error {
+	return e.pages.add(&format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
+		NumValues: int32(n), Encoding: enc, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})}, e.body)
+}
+
+func (e *Encoder) countPages(enc format.Encoding, count int32) {
 	meta := e.pages.meta
 	meta.EncodingStats = append(meta.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: enc, Count: count})
-	return nil
 }

@@ -11,8 +11,11 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 )
 
-// physical returns the Parquet type that stores a column type.
+// physical returns the Parquet type that stores a column type, or the elements of a list.
 func (p Profile) physical(t pipeline.Type) format.Type {
+	if p.isList(t) {
+		t = t.Element()
+	}
 	if t.Kind == pipeline.Int32 {
 		return format.Int32
 	}
@@ -35,20 +38,48 @@ func (p Profile) physical(t pipeline.Type) format.Type {
 	}
 }
 
-// schema returns the flat Parquet schema of the columns, in their order.
+// schema returns the Parquet schema of the columns, in their order.
 func (p Profile) schema(columns []pipeline.Column) []format.SchemaElement {
 	schema := make([]format.SchemaElement, 1, 1+len(columns))
 	schema[0] = format.SchemaElement{Name: "row", NumChildren: thrift.New(int32(len(columns)))}
 	for _, c := range columns {
-		e := format.SchemaElement{
-			Name:           c.Name,
-			Type:           thrift.New(p.physical(c.Type)),
-			RepetitionType: thrift.New(format.Optional),
+		if p.isList(c.Type) {
+			schema = p.appendList(schema, c)
+		} else {
+			schema = append(schema, p.leaf(c.Name, c.Type))
 		}
-		p.annotate(&e, c.Type)
-		schema = append(schema, e)
 	}
 	return schema
+}
+
+// leaf returns the element of the schema that has values.
+func (p Profile) leaf(name string, t pipeline.Type) format.SchemaElement {
+	e := format.SchemaElement{Name: name, Type: thrift.New(p.physical(t)), RepetitionType: thrift.New(format.Optional)}
+	p.annotate(&e, t)
+	return e
+}
+
+// Names in a list that every reader knows for one of three levels, not of two
+// (https://github.com/apache/parquet-format/blob/master/LogicalTypes.md#lists).
+const (
+	listName    = "list"
+	elementName = "element"
+)
+
+// appendList appends a list: a group that may be null, of a group that is repeated, of elements that may be null.
+func (p Profile) appendList(schema []format.SchemaElement, c pipeline.Column) []format.SchemaElement {
+	outer := format.SchemaElement{Name: c.Name, RepetitionType: thrift.New(format.Optional), NumChildren: thrift.New[int32](1), ConvertedType: thrift.New(deprecated.List)}
+	outer.LogicalType.Value = &format.ListType{}
+	repeated := format.SchemaElement{Name: listName, RepetitionType: thrift.New(format.Repeated), NumChildren: thrift.New[int32](1)}
+	return append(schema, outer, repeated, p.leaf(elementName, c.Type.Element()))
+}
+
+// path returns where the values of a column are in the schema.
+func (p Profile) path(c pipeline.Column) thrift.Slice[string] {
+	if p.isList(c.Type) {
+		return thrift.Slice[string]{c.Name, listName, elementName}
+	}
+	return thrift.Slice[string]{c.Name}
 }
 
 // annotate sets both the logical type and the older converted type: some

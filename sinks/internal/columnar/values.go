@@ -102,11 +102,15 @@ func narrow(dst []uint64, a *array.Decimal128) ([]uint64, error) {
 }
 
 // halves appends the four-byte values of the arrays, days or integers, without the nulls.
-func halves(dst []int32, arrays []arrow.Array) []int32 {
+func halves(dst []int32, arrays []arrow.Array) ([]int32, error) {
 	for _, a := range arrays {
 		if a, ok := a.(*array.Int64); ok {
 			for i, v := range a.Int64Values() {
-				if a.IsValid(i) {
+				switch {
+				case a.IsNull(i):
+				case v != int64(int32(v)):
+					return nil, fmt.Errorf("value %d does not fit 32 bits", v)
+				default:
 					dst = append(dst, int32(v))
 				}
 			}
@@ -123,7 +127,7 @@ func halves(dst []int32, arrays []arrow.Array) []int32 {
 			}
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 // bools appends the truth values of the arrays, without the nulls, a byte each.

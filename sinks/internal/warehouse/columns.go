@@ -120,6 +120,18 @@ func typeArguments(have, name string) (count int, n [2]int32, found bool) {
 // typesLike returns the types that a column may have of which the catalogue says type; the numbers in brackets
 // are theirs.
 func typesLike(have string) []pipeline.Type {
+	types := scalarsLike(have)
+	if element, isArray := strings.CutSuffix(have, "[]"); isArray {
+		for _, t := range scalarsLike(element) {
+			if t.Base() != pipeline.JSONText && t.Base() != pipeline.Binary {
+				types = append(types, pipeline.ListOf(t))
+			}
+		}
+	}
+	return types
+}
+
+func scalarsLike(have string) []pipeline.Type {
 	types := []pipeline.Type{{Kind: pipeline.String}}
 	for _, k := range []pipeline.Kind{pipeline.Bool, pipeline.Int32, pipeline.Int64, pipeline.Double, pipeline.Date, pipeline.Time, pipeline.Timestamp, pipeline.TimestampTZ, pipeline.UUID, pipeline.Binary, pipeline.JSONText} {
 		types = append(types, pipeline.Type{Kind: k})

@@ -48,7 +48,7 @@ func (c *columnNames) column(name string, i int, typ pipeline.Type, steps int) (
 
 // Compile compiles an expression over columns whose result has the type.
 func Compile(text string, columns Columns, typ pipeline.Type) (*Expression, []*Mistake) {
-	if typ.Base() == pipeline.Binary || typ.Base() == pipeline.JSONText {
+	if typ.Kind == pipeline.Binary || typ.Kind == pipeline.JSONText {
 		return nil, []*Mistake{{Message: fmt.Sprintf("an expression gives no %s", typ)}}
 	}
 	names := &columnNames{columns, map[int]pipeline.Type{}}

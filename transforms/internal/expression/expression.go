@@ -50,9 +50,21 @@ func Parse(text string, names Names) (*Expression, []*Mistake) {
 // in the expression are known, of no others. It returns what is wrong.
 func (e *Expression) Gives(kinds Kind, t pipeline.Type) *Mistake {
 	if e.open && e.result.may(kinds) || e.result.sure(kinds) {
-		return nil
+		return e.givesElements(kinds, t)
 	}
 	return &Mistake{Width: utf8.RuneCountInString(e.text), Message: fmt.Sprintf("type mismatch: the result is a %s, not %s%s", e.result.kinds&^(kinds|Null), t, e.instead(t))}
+}
+
+// givesElements is Gives for the elements of a list. What else than a list gives one may give an element.
+func (e *Expression) givesElements(kinds Kind, t pipeline.Type) *Mistake {
+	if t.Kind != pipeline.List || e.result.kinds&List == 0 || e.result.elem == nil {
+		return nil
+	}
+	kinds, elem := kinds&^List|Accepts(t.Element()), e.result.element()
+	if e.open && elem.may(kinds) || elem.sure(kinds) {
+		return nil
+	}
+	return &Mistake{Width: utf8.RuneCountInString(e.text), Message: fmt.Sprintf("type mismatch: an element of the result is a %s, not %s", elem.kinds&^(kinds|Null), t.Element())}
 }
 
 // instead says how to get the type.
@@ -159,7 +171,9 @@ func (e *Expression) explain(err error) error {
 // something was divided by zero.
 func (e *Expression) Eval(dst []byte, values [][]byte) (result []byte, null bool, err error) {
 	for i, n := range e.numbers {
-		e.machine.values[i] = unpack(values[n], e.columns[i])
+		if e.machine.values[i], err = unpack(values[n], e.columns[i]); err != nil {
+			return dst, false, fmt.Errorf("%s: %w", e.names[i], err)
+		}
 	}
 	v, err := e.Value()
 	if err != nil {

@@ -43,7 +43,11 @@ func show(v []byte, null bool, t pipeline.Type) string {
 	if null {
 		return "null"
 	}
-	return unpack(v, t).Text()
+	value, err := unpack(v, t)
+	if err != nil {
+		panic(err)
+	}
+	return value.Text()
 }
 
 func TestEval(t *testing.T) {
@@ -137,7 +141,7 @@ func TestExact(t *testing.T) {
 		if r.CmpAbs(big.NewInt(4)) >= 0 {
 			q.Add(q, big.NewInt(int64(r.Sign())))
 		}
-		got := unpack(v, pipeline.Type{Kind: pipeline.Decimal, Precision: 38}).rat()
+		got := unpackScalar(v, pipeline.Type{Kind: pipeline.Decimal, Precision: 38}).rat()
 		if got.Num().Cmp(q) != 0 {
 			rt.Fatalf("got %s, want %s", got.Num(), q)
 		}

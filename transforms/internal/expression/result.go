@@ -16,8 +16,11 @@ import (
 
 // Accepts returns the kinds of values that a column of the type takes.
 func Accepts(t pipeline.Type) Kind {
-	if t.Kind == pipeline.UUID || t.Kind == pipeline.Time {
+	switch t.Kind {
+	case pipeline.UUID, pipeline.Time:
 		return String
+	case pipeline.List:
+		return List
 	}
 	switch t.Base() {
 	case pipeline.Bool:
@@ -39,9 +42,7 @@ func Accepts(t pipeline.Type) Kind {
 // text of a Cell is valid until the next one.
 type Cell struct {
 	Null bool
-	Bits uint64 // of a bool, an int64, a double, a date or a timestamp, and the low half of a decimal
-	High uint64 // of a decimal
-	Text []byte // of a string or a JSON text
+	scalar.Value
 }
 
 // cell converts a value to a type: an exact number is rounded to the scale, half
@@ -53,6 +54,9 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 	if v.kind&Accepts(t) == 0 {
 		return c, wrong(v, t)
 	}
+	if t.Kind == pipeline.List {
+		return listCell(scratch, v, t)
+	}
 	switch t.Base() {
 	case pipeline.Int64, pipeline.Decimal:
 		return exactCell(v, t)
@@ -61,10 +65,10 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 		if err != nil {
 			return c, unfit(v, t)
 		}
-		return Cell{Bits: uint64(d.n)}, nil
+		return bitsCell(uint64(d.n)), nil
 	case pipeline.Timestamp:
 		if v.kind == Date {
-			return Cell{Bits: uint64(v.n * microsPerDay)}, nil
+			return bitsCell(uint64(v.n * microsPerDay)), nil
 		}
 	case pipeline.String, pipeline.JSONText:
 		if t.Kind != pipeline.String && t.Kind != pipeline.JSONText {
@@ -82,8 +86,10 @@ func cell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
 		}
 		return c, nil
 	}
-	return Cell{Bits: uint64(v.n)}, nil
+	return bitsCell(uint64(v.n)), nil
 }
+
+func bitsCell(bits uint64) Cell { return Cell{Value: scalar.Value{Bits: bits}} }
 
 // textCell is cell for types whose texts have a form or a length.
 func textCell(scratch []byte, v Value, t pipeline.Type) (c Cell, err error) {
@@ -123,7 +129,7 @@ func exactCell(v Value, t pipeline.Type) (c Cell, err error) {
 		if !scalar.FitsInt(t, n) {
 			return c, unfit(v, t)
 		}
-		return Cell{Bits: uint64(n), High: uint64(n >> 63)}, nil
+		return Cell{Value: scalar.Value{Bits: uint64(n), High: uint64(n >> 63)}}, nil
 	}
 	unit := new(big.Rat).SetInt(power(int(t.Scale)))
 	n := nearest(unit.Mul(unit, v.rat()))
@@ -131,13 +137,13 @@ func exactCell(v Value, t pipeline.Type) (c Cell, err error) {
 		if !n.IsInt64() || !scalar.FitsInt(t, n.Int64()) {
 			return c, unfit(v, t)
 		}
-		return Cell{Bits: uint64(n.Int64())}, nil
+		return bitsCell(uint64(n.Int64())), nil
 	}
 	if n.CmpAbs(power(int(t.Precision))) >= 0 {
 		return c, unfit(v, t)
 	}
 	d := decimal128.FromBigInt(n)
-	return Cell{Bits: d.LowBits(), High: uint64(d.HighBits())}, nil
+	return Cell{Value: scalar.Value{Bits: d.LowBits(), High: uint64(d.HighBits())}}, nil
 }
 
 // pack appends a cell, which is not null, as rows are packed.
@@ -157,10 +163,18 @@ func (c *Cell) pack(dst []byte, t pipeline.Type) []byte {
 }
 
 // unpack returns a packed value.
-func unpack(v []byte, t pipeline.Type) Value {
+func unpack(v []byte, t pipeline.Type) (Value, error) {
 	if v == nil {
-		return Value{}
+		return Value{}, nil
 	}
+	if t.Kind == pipeline.List {
+		c := packed.Cursor{B: v}
+		return unpackList(c.Bytes(), t)
+	}
+	return unpackScalar(v, t), nil
+}
+
+func unpackScalar(v []byte, t pipeline.Type) Value {
 	switch t.Base() {
 	case pipeline.Bool:
 		return BoolOf(v[0] == 1)

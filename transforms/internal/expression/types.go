@@ -69,6 +69,9 @@ func union(a, b Type) Type {
 
 // TypeOf returns what the values of a column are.
 func TypeOf(t pipeline.Type) Type {
+	if t.Kind == pipeline.List {
+		return listType(TypeOf(t.Element()))
+	}
 	switch t.Base() {
 	case pipeline.Bool:
 		return one(Bool)

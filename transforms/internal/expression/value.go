@@ -178,6 +178,9 @@ func (v Value) list() []Value {
 	return all
 }
 
+// Elements returns the elements of a list. They are not to be changed.
+func (v Value) Elements() []Value { return v.list() }
+
 func (v Value) object() object {
 	o, _ := v.ref.(object)
 	return o
