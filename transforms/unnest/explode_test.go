@@ -46,6 +46,37 @@ tables:
 		`bad_value: table count, column n (int64): "bad" is not a number, element "d"`)
 }
 
+// TestExplodeOfSets: the elements of a set come sorted, and they and their ordinal have the types that targets want.
+func TestExplodeOfSets(t *testing.T) {
+	u := compiled(t, `
+tables:
+	size:
+		explode: {from: sizes, as: size, ordinal: n}
+		key: [id, n]
+		columns: {id: {}, n: {type: int32}, size: {type: int32, on_error: drop_row}, text: {from: size, type: varchar(3), on_error: "null"}, whole: {from: sizes, type: list(int64)}}
+	owner:
+		explode: {from: owners, as: owner}
+		key: [owner]
+		columns: {owner: {type: uuid}}`)
+	image := func(sizes, owners string) string {
+		return `{"id":{"S":"1"},"sizes":{"NS":[` + sizes + `]},"owners":{"SS":[` + owners + `]}}`
+	}
+	const one, two = `"123E4567-E89B-12D3-A456-426614174000"`, `"00000000-0000-0000-0000-000000000000"`
+	b := mapAll(t, u, everything(u), records(cdcFormat,
+		insert(image(`"1000","-2","30"`, one+","+two)),
+		change("MODIFY", image(`"1","2147483648"`, one), image(`"1","2"`, one+","+two))))
+	equal(t, "size", dump(b, "size"), `0 upsert "1" 1 -2 "-2" "[-2,30,1000]"`, `0 upsert "1" 2 30 "30" "[-2,30,1000]"`, `0 upsert "1" 3 1000 null "[-2,30,1000]"`,
+		`1 delete "1" 2 2 "2" "[1,2]"`, `1 upsert "1" 1 1 "1" "[1,2147483648]"`)
+	equal(t, "owner", dump(b, "owner"), `0 upsert "00000000-0000-0000-0000-000000000000"`, `0 upsert "123e4567-e89b-12d3-a456-426614174000"`,
+		`1 delete "00000000-0000-0000-0000-000000000000"`, `1 upsert "123e4567-e89b-12d3-a456-426614174000"`)
+	equal(t, "letters", letters(b), `bad_value: table size, column size (int32): "2147483648" is out of range, element 2`)
+	for _, typ := range []string{"double", "decimal(3,0)", "string"} {
+		if _, err := New("items", readConfig(t, "tables: {t: {explode: {from: l, as: e, ordinal: n}, columns: {n: {type: '"+typ+"'}}}}")); err != nil {
+			t.Errorf("an ordinal of %s: %v", typ, err)
+		}
+	}
+}
+
 func TestExplodeOnError(t *testing.T) {
 	for onError, want := range map[string][]string{
 		"dead_letter": {"bad_value: table t: explode wants a list, a set or a map, not a string"},
