@@ -78,6 +78,16 @@ func (d *target) Exec(t testing.TB, statement string) {
 }
 
 func (d *target) Text(column string, t pipeline.Type) string {
+	if t.Kind == pipeline.List {
+		element := d.Text("x", t.Element())
+		switch t.Element().Base() {
+		case pipeline.String, pipeline.Date:
+			element = "to_json(" + element + ")::VARCHAR"
+		case pipeline.Timestamp:
+			element = "'\"' || replace(" + element + ", ' ', 'T') || 'Z\"'"
+		}
+		return fmt.Sprintf("CASE WHEN %[1]s IS NOT NULL THEN '[' || coalesce(array_to_string(list_transform(%[1]s, lambda x: CASE WHEN x IS NULL THEN 'null' ELSE %[2]s END), ','), '') || ']' END", column, element)
+	}
 	if t.Kind == pipeline.Binary {
 		return "lower(hex(" + column + "))"
 	}
@@ -167,7 +177,7 @@ func TestConformance(t *testing.T) {
 		Open: func(t testing.TB) conformance.Database {
 			return open(t, warehouse.Gather{})
 		},
-		Peculiar: conformance.Peculiar{Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "UUID"}, {"varchar(10)", "VARCHAR(5)"}, {"char(3)", "VARCHAR"}, {"time", "TIME"}, {"decimal(10,2)", "DECIMAL(12,2)"}},
+		Peculiar: conformance.Peculiar{Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "UUID"}, {"varchar(10)", "VARCHAR(5)"}, {"char(3)", "VARCHAR"}, {"time", "TIME"}, {"decimal(10,2)", "DECIMAL(12,2)"}, {"list(int32)", "INTEGER[]"}, {"list(string)", "VARCHAR[]"}},
 			Other: [3]string{"timestamp", "TIMESTAMPTZ", "timestamptz"}},
 	})
 }

@@ -106,8 +106,16 @@ func (url folder) changes(t testing.TB, table *pipeline.Table) (all []change) {
 		lead := len(metadataColumns(pipeline.Settled))
 		for _, row := range readRows(t, path) {
 			c := change{op: row[0].String(), epoch: row[lead-1].Int64()}
+			of := map[int][]pq.Value{}
+			for _, v := range row {
+				of[v.Column()] = append(of[v.Column()], v)
+			}
 			for i, column := range table.Columns {
-				c.cells = append(c.cells, cellText(t, column.Type, row[lead+i]))
+				if column.Type.Kind == pipeline.List {
+					c.cells = append(c.cells, listText(t, column.Type, of[lead+i]))
+				} else {
+					c.cells = append(c.cells, cellText(t, column.Type, of[lead+i][0]))
+				}
 			}
 			all = append(all, c)
 		}
@@ -117,6 +125,24 @@ func (url folder) changes(t testing.TB, table *pipeline.Table) (all []change) {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// listText writes a list of a row as lists are written between nodes.
+func listText(t testing.TB, list pipeline.Type, values []pq.Value) string {
+	t.Helper()
+	if values[0].DefinitionLevel() == 0 {
+		return "null"
+	}
+	var all []string
+	for _, v := range values {
+		switch v.DefinitionLevel() {
+		case 2:
+			all = append(all, "null")
+		case 3:
+			all = append(all, conformance.ElementJSON(list.Element(), cellText(t, list.Element(), v)))
+		}
+	}
+	return "[" + strings.Join(all, ",") + "]"
 }
 
 // cellText writes a value as pipelinetest.CellText does.

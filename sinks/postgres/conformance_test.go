@@ -96,6 +96,16 @@ func (d *target) Exec(t testing.TB, statement string) {
 }
 
 func (d *target) Text(column string, t pipeline.Type) string {
+	if t.Kind == pipeline.List {
+		element := d.Text("x", t.Element())
+		switch t.Element().Base() {
+		case pipeline.String, pipeline.Date:
+			element = "to_json(" + element + ")::text"
+		case pipeline.Timestamp:
+			element = "'\"' || replace(" + element + ", ' ', 'T') || 'Z\"'"
+		}
+		return fmt.Sprintf("CASE WHEN %[1]s IS NOT NULL THEN '[' || array_to_string(ARRAY(SELECT coalesce(%[2]s, 'null') FROM unnest(%[1]s) WITH ORDINALITY u(x, i) ORDER BY i), ',') || ']' END", column, element)
+	}
 	if t.Kind == pipeline.Binary {
 		return "encode(" + column + ", 'hex')"
 	}
@@ -128,7 +138,7 @@ func TestConformance(t *testing.T) {
 		},
 		Reconnects: true,
 		Shared:     true,
-		Peculiar: conformance.Peculiar{Existing: [][2]string{{"int32", "int4"}, {"timestamptz", "timestamptz"}, {"uuid", "uuid"}, {"varchar(10)", "varchar(12)"}, {"varchar(10)", "text"}, {"char(3)", "char(3)"}, {"time", "time"}, {"decimal(10,2)", "numeric(12,2)"}},
+		Peculiar: conformance.Peculiar{Existing: [][2]string{{"int32", "int4"}, {"timestamptz", "timestamptz"}, {"uuid", "uuid"}, {"varchar(10)", "varchar(12)"}, {"varchar(10)", "text"}, {"char(3)", "char(3)"}, {"time", "time"}, {"decimal(10,2)", "numeric(12,2)"}, {"list(int32)", "int4[]"}, {"list(string)", "text[]"}},
 			Other: [3]string{"int64", "int4", "int32"}},
 		Invalid: []conformance.InvalidValue{
 			{Kind: pipeline.String, Value: "a\x00b", Want: "U+0000"},

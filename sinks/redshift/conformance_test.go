@@ -90,6 +90,8 @@ func (d *target) Text(column string, t pipeline.Type) string {
 		return "rtrim(" + column + ")"
 	case pipeline.Binary:
 		return "lower(to_hex(" + column + "))"
+	case pipeline.List:
+		return "json_serialize(" + column + ")"
 	case pipeline.JSONText:
 		return "replace(replace(json_serialize(" + column + "), ',', ', '), ':', ': ')"
 	}
@@ -104,7 +106,7 @@ var peculiar = conformance.Peculiar{
 		return []string{"DROP TABLE " + in, fmt.Sprintf(`CREATE TABLE %s ("id" BIGINT NOT NULL, %s VARCHAR(65535) NOT NULL)`, in, warehouse.Quote(column))}
 	},
 	TextMax: varcharMax, ScaleMax: scaleMax, WordDigits: 19, NoDocumentKeys: true, Cases: "5",
-	Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "CHAR(36)"}, {"uuid", "VARCHAR(40)"}, {"varchar(10)", "VARCHAR(20)"}, {"char(3)", "CHAR(3)"}, {"time", "TIME"}},
+	Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "CHAR(36)"}, {"uuid", "VARCHAR(40)"}, {"varchar(10)", "VARCHAR(20)"}, {"char(3)", "CHAR(3)"}, {"time", "TIME"}, {"list(int32)", "SUPER"}, {"list(string)", "SUPER"}},
 	Other:    [3]string{"string", "VARCHAR(256)", "varchar(256)"},
 }
 
@@ -122,7 +124,7 @@ func TestConformanceSerializable(t *testing.T) {
 }
 
 // insertCases are about what the loader makes a difference to.
-var insertCases = []string{"every type", "types of targets", "any values", "names", "keys", "insert, update, delete", "columns", "commit again", "quotes", "long texts"}
+var insertCases = []string{"every type", "types of targets", "lists", "any values", "names", "keys", "insert, update, delete", "columns", "commit again", "quotes", "long texts"}
 
 func TestConformanceInserts(t *testing.T) {
 	c := openCluster(t, redshifttest.Snapshot)

@@ -21,7 +21,7 @@ import (
 )
 
 // withoutStageCases are about how rows get into stage tables.
-var withoutStageCases = []string{"insert, update, delete", "every type", "types of targets", "any values", "names", "commit again"}
+var withoutStageCases = []string{"insert, update, delete", "every type", "types of targets", "lists", "any values", "names", "commit again"}
 
 func TestConformanceWithoutStage(t *testing.T) {
 	c := openCluster(t, redshifttest.Snapshot)

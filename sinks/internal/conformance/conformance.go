@@ -147,6 +147,7 @@ func (target *Target) open(t testing.TB) Store {
 var rowCases = []sinkCase{
 	{"every type", typesCase},
 	{"types of targets", targetTypesCase},
+	{"lists", listsCase},
 	{"any values", anyValuesCase},
 	{"names", namesCase},
 	{"keys", keysCase},

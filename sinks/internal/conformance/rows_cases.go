@@ -92,6 +92,9 @@ func anyValuesCase(t *testing.T, target Target) {
 	columns := []pipeline.Column{pipelinetest.Column("k", pipeline.Int64), pipelinetest.Column("s", pipeline.String), pipelinetest.Column("f", pipeline.Double), pipelinetest.Column("day", pipeline.Date),
 		pipelinetest.Column("at", pipeline.Timestamp), pipelinetest.Column("bin", pipeline.Binary), pipelinetest.Column("n", pipeline.Int32), pipelinetest.Column("tz", pipeline.TimestampTZ),
 		pipelinetest.Column("u", pipeline.UUID), pipelinetest.Column("o", pipeline.Time)}
+	for _, element := range []pipeline.Type{{Kind: pipeline.String}, {Kind: pipeline.Int32}, {Kind: pipeline.Double}, {Kind: pipeline.Date}, {Kind: pipeline.TimestampTZ}, {Kind: pipeline.UUID}, decimalType(12, 3)} {
+		columns = append(columns, pipeline.Column{Name: fmt.Sprint("list ", element), Type: pipeline.ListOf(element)})
+	}
 	for _, d := range [][2]int32{{1, 0}, {1, 1}, {5, 2}, {9, 9}, {18, 3}, {19, 6}, {37, 5}, {38, 0}, {38, 1}, {38, 19}, {38, 37}, {38, 38}} {
 		if target.ScaleMax != 0 && d[1] > target.ScaleMax {
 			continue
@@ -138,6 +141,11 @@ func (target *Target) drawValue(rt *rapid.T, b array.Builder, c pipeline.Column)
 		b.Append(int64(n))
 		return fmt.Sprint(n)
 	case *array.StringBuilder:
+		if c.Type.Kind == pipeline.List {
+			text := target.drawList(rt, c)
+			b.Append(text)
+			return text
+		}
 		if text, ok := drawFormed(rt, c); ok {
 			b.Append(text)
 			return text
