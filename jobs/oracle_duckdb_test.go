@@ -23,19 +23,19 @@ func (f duckdbFile) rows() (found map[string][]oracle.Row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	columns := map[string][]string{}
-	names, err := scan(db, "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main' ORDER BY table_name, column_index", 2)
+	columns, texts := map[string][]string{}, map[string][]string{}
+	names, err := scan(db, "SELECT table_name, column_name, CASE WHEN data_type LIKE '%[]' THEN 'to_json(\"' || column_name || '\")::VARCHAR' ELSE '\"' || column_name || '\"::VARCHAR' END FROM duckdb_columns() WHERE schema_name = 'main' ORDER BY table_name, column_index", 3)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range names {
 		if table := r[0].String; !strings.HasPrefix(table, "starlift_") {
-			columns[table] = append(columns[table], r[1].String)
+			columns[table], texts[table] = append(columns[table], r[1].String), append(texts[table], r[2].String)
 		}
 	}
 	found = map[string][]oracle.Row{}
 	for table, names := range columns {
-		rows, err := scan(db, fmt.Sprintf(`SELECT COLUMNS(*)::VARCHAR FROM "%s"`, table), len(names))
+		rows, err := scan(db, fmt.Sprintf(`SELECT %s FROM "%s"`, strings.Join(texts[table], ", "), table), len(names))
 		if err != nil {
 			return nil, err
 		}

@@ -25,6 +25,12 @@ var oraclePipelines = []oraclePipeline{
 	{name: "members", domain: visitDomain},
 	{name: "plain", domain: basketDomain},
 	{name: "expiring", domain: offerDomain},
+	{name: "typed", domain: thingDomain, expressions: map[string]oracle.Expression{
+		"units * 2": func(v oracle.Row) (string, bool) {
+			twice, ok := compute(v, 0, func(n ...*big.Rat) *big.Rat { return n[0].Add(n[0], n[0]) }, "units")
+			return twice, ok && len(twice) < len("4294967294")
+		},
+	}},
 }
 
 // compute applies f to numbers; null where one of them is.
@@ -167,6 +173,18 @@ var offerDomain = oracle.Domain{
 	{Items: numbered("o", 3, nil), Expires: true, Attributes: []oracle.Attribute{
 		attribute("kind", "offer", "offer", "claim"), attribute("code", "1", "1", "2"), attribute("party", "p", "q", oracle.Missing),
 		attribute("parts", []any{part("x", "1")}, []any{part("x", "2"), part("y", "3")}, []any{}),
+	}},
+}
+
+// thingDomain has owners that are written in two ways, and of each type values that are none.
+var thingDomain = oracle.Domain{
+	{Items: numbered("t", 4, nil), Attributes: []oracle.Attribute{
+		attribute("owner", "0000000A-0000-4000-8000-000000000001", "0000000a-0000-4000-8000-000000000001", "0000000b-0000-4000-8000-000000000002", "0000000b-0000-4000-8000-000000000003", "owner"),
+		attribute("units", number("7"), "-7", number("2147483647"), number("2147483648"), number("1.5"), oracle.Missing),
+		attribute("name", "Köln", "", "Utrecht", number("12.5"), oracle.Missing), attribute("opens", "09:30", "24:00", oracle.Missing),
+		attribute("tags", oracle.Set{"b", "a"}, []any{"a", nil, number("1.50")}, []any{}, `["x", "y"]`, "x", []any{[]any{}}, oracle.Missing),
+		attribute("sizes", []any{number("1"), "2"}, oracle.Set{"3"}, []any{number("2147483648"), number("4")}, "5", []any{nil}, oracle.Missing),
+		attribute("country", "NL", "D", "NLD", oracle.Missing),
 	}},
 }
 

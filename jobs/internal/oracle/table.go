@@ -267,7 +267,17 @@ func convert(v any, typ string) (string, bool, error) {
 	if err != nil {
 		return "", false, err
 	}
-	s := fmt.Sprint(v)
+	if kind.Kind == pipeline.List {
+		s, err := convertList(v, kind)
+		return s, true, err
+	}
+	if _, ok := v.([]any); ok {
+		return "", false, fmt.Errorf("a list is no %s", typ)
+	}
+	s, err := convertTyped(fmt.Sprint(v), kind)
+	if err != nil {
+		return "", false, err
+	}
 	switch kind.Base() {
 	case pipeline.String, pipeline.Bool:
 	case pipeline.Int64, pipeline.Decimal:
