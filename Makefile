@@ -33,24 +33,39 @@ ATTACK ?= 60s
 SEED   ?= 0
 # Bugs that make attack-bugs plants: names from jobs/attack_bugs_test.go, with commas.
 BUG ?= all
+# How make image names the image's version.
+IMAGE_TAG = $(shell git describe --tags --always --dirty --match 'v*')
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-export bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
+.PHONY: help build static image demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-export bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Without symbols for debuggers: a third smaller. Stack traces, pprof and the
 # commit in `starlift version` do not need them.
-BUILD := go build -trimpath -buildvcs=auto -ldflags '-s -w'
+BUILD = go build -trimpath -buildvcs=auto -ldflags '-s -w$(STAMP)'
+# In a clone, Go asks git for version and commit. A source that has no .git is told:
+# make build STARLIFT_VERSION=v1.2.3 STARLIFT_COMMIT=… STARLIFT_COMMIT_TIME=2024-05-06T07:08:09Z
+STARLIFT_VERSION     :=
+STARLIFT_COMMIT      :=
+STARLIFT_COMMIT_TIME :=
+JOBS  := github.com/starlift-etl/starlift/jobs
+STAMP  = $(if $(STARLIFT_VERSION), -X $(JOBS).linkVersion=$(STARLIFT_VERSION))$(if $(STARLIFT_COMMIT), -X $(JOBS).linkCommit=$(STARLIFT_COMMIT))$(if $(STARLIFT_COMMIT_TIME), -X $(JOBS).linkTime=$(STARLIFT_COMMIT_TIME))
+
+OUT := starlift
 
 build: ## build ./starlift
-	$(BUILD) -o starlift .
+	$(BUILD) -o $(OUT) .
 
 static: ## build ./starlift-static: one file that needs no library, without DuckDB
 	CGO_ENABLED=0 $(BUILD) -o starlift-static .
+
+image: ## build a container image, which says version and commit
+	docker build -f docs/Dockerfile -t starlift:$(IMAGE_TAG) --build-arg VERSION=$(IMAGE_TAG) \
+		--build-arg COMMIT=$$(git rev-parse HEAD) --build-arg COMMIT_TIME=$$(git log -1 --format=%cI) .
 
 demo: ## run the bundled sample through a pipeline and query the result
 	go run . demo
@@ -142,8 +157,8 @@ bench-dynamodb: ## measure what an item of a scan and a record of a stream take,
 bench-redshift: ## compare writing a file for COPY with a bare Parquet writer of the same profile
 	go test ./sinks/redshift -run '^$$' -bench StagedFile -benchtime 5x
 
-clean: ## remove what build and bench made
-	rm -rf starlift bin bench/data
+clean: ## remove what builds and bench made
+	rm -rf starlift starlift-static bin bench/data
 
 # go install names its result after the command; the version in our name makes
 # a changed pin install again.

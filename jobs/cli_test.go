@@ -152,8 +152,8 @@ func TestSchemaAndVersionCommands(t *testing.T) {
 	if r := command("version", "--output", "json"); json.Unmarshal([]byte(r.out), &b) != nil || b != thisBuild() {
 		t.Errorf("%+v", r)
 	}
-	b = build{Version: "v1.2.3", Commit: "0123abc-dirty", Time: "2024-05-06T07:08:09Z", Go: "go1.99"}
-	if got, want := b.String(), "v1.2.3 (commit 0123abc-dirty of 2024-05-06), go1.99, without DuckDB"; got != want {
+	b = build{Version: "v1.2.3", Commit: "0123abc-dirty", Time: "2024-05-06T07:08:09Z", Go: "go1.99", Platform: "plan9/arm"}
+	if got, want := b.String(), "v1.2.3 (commit 0123abc-dirty of 2024-05-06), go1.99 plan9/arm, without DuckDB"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
