@@ -11,6 +11,10 @@ GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
 # Narrow a run: make test PKG=./sinks/... TESTFLAGS='-run Crash -count 20'
 PKG       ?= ./...
 TESTFLAGS ?=
+# The race detector's options. By itself it sleeps for a second at the end of each
+# process, for races of goroutines that go on; tests here wait for their goroutines,
+# and start some thousand processes.
+RACE ?= atexit_sleep_ms=0
 # Options of the benchmark: make bench BENCHFLAGS='-cases insurance -runs 5', or
 # BENCHFLAGS='-cases star -measure roles'
 BENCHFLAGS ?=
@@ -83,7 +87,7 @@ services: ## install the servers and clients that tests run, into a cache; tries
 
 test: ## run the tests under the race detector, with the servers of make services
 	@.ci/services once
-	go test -race -timeout 30m $(TESTFLAGS) $(PKG)
+	GORACE='$(RACE)' go test -race -timeout 30m $(TESTFLAGS) $(PKG)
 
 soak: ## follow a growing file into PostgreSQL for SOAK, and hold memory, epochs and latency against bounds
 	go test ./jobs -run 'TestSoak$$' -v -count 1 -timeout 3h -soak $(SOAK) -soak.rate $(SOAKRATE) -soak.tolerance $(SOAKWIDE) -soak.interval '$(SOAKINTERVAL)' -soak.profile '$(if $(SOAKPROFILE),$(abspath $(SOAKPROFILE)))'

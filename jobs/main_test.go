@@ -206,7 +206,9 @@ func startFor(t *testing.T, most time.Duration, dir string, env []string, args .
 	ctx, cancel := context.WithTimeout(context.Background(), most)
 	p := &process{Cmd: exec.CommandContext(ctx, os.Args[0], args...), done: make(chan struct{})}
 	p.Dir = dir
-	p.Env = append(append(os.Environ(), envStarlift+"=1"), env...)
+	// Under the race detector a process sleeps for a second when it ends, by itself.
+	p.Env = append(append([]string{"GORACE=atexit_sleep_ms=0"}, os.Environ()...), envStarlift+"=1")
+	p.Env = append(p.Env, env...)
 	p.Stdout, p.Stderr = &p.out, &p.err
 	if err := p.Start(); err != nil {
 		cancel()
