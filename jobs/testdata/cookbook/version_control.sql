@@ -1,5 +1,5 @@
 -- repository
-SELECT s(i, 'repoOwner'), s(i, 'repoName'), s(i, 'about'), s(i, 'license'), to_json(list_sort(set(i, 'topics'))), (i->>'$.isPrivate.BOOL')::BOOL, coalesce(len(set(i, 'stars')), 0)::INT, s(i, 'createdAt')::TIMESTAMPTZ, s(i, 'updatedAt')::TIMESTAMPTZ
+SELECT s(i, 'repoOwner'), s(i, 'repoName'), s(i, 'about'), s(i, 'license'), list_sort(set(i, 'topics')), (i->>'$.isPrivate.BOOL')::BOOL, coalesce(len(set(i, 'stars')), 0)::INT, s(i, 'createdAt')::TIMESTAMPTZ, s(i, 'updatedAt')::TIMESTAMPTZ
 FROM latest WHERE s(i, '__edb_e__') = 'Repository';
 -- star
 SELECT s(i, 'repoOwner'), s(i, 'repoName'), unnest(set(i, 'stars')) FROM latest WHERE s(i, '__edb_e__') = 'Repository';
