@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."Line" (
   DISTSTYLE KEY DISTKEY ("ID")
   COMPOUND SORTKEY ("at", "no");
 
-CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."typed" (
+CREATE TABLE IF NOT EXISTS "s2 ü""'Ä"."typed" (
   "u" character(36) NOT NULL,
   "n" integer NOT NULL,
   "v" character varying(40) NOT NULL,
@@ -38,31 +38,6 @@ CREATE TABLE IF NOT EXISTS "s1 ü""'Ä"."typed" (
   "w" character(36),
   "also" timestamp with time zone,
   PRIMARY KEY ("u", "n", "v", "at")
-);
-
-CREATE TABLE IF NOT EXISTS "s2 ü""'Ä"."any" (
-  "k" bigint NOT NULL,
-  "s" character varying(65535),
-  "f" double precision,
-  "day" date,
-  "at" timestamp without time zone,
-  "bin" binary varying,
-  "n" integer,
-  "tz" timestamp with time zone,
-  "u" character(36),
-  "o" time without time zone,
-  "d1_0" numeric(1,0),
-  "d1_1" numeric(1,1),
-  "d5_2" numeric(5,2),
-  "d9_9" numeric(9,9),
-  "d18_3" numeric(18,3),
-  "d19_6" numeric(19,6),
-  "d37_5" numeric(37,5),
-  "d38_0" numeric(38,0),
-  "d38_1" numeric(38,1),
-  "d38_19" numeric(38,19),
-  "d38_37" numeric(38,37),
-  PRIMARY KEY ("k")
 );
 
 CREATE TABLE IF NOT EXISTS "s3 ü""'Ä"."Line" (
@@ -78,6 +53,38 @@ CREATE TABLE IF NOT EXISTS "s3 ü""'Ä"."Line" (
   PRIMARY KEY ("id", "no")
 )
   DISTSTYLE EVEN;
+
+CREATE TABLE IF NOT EXISTS "s4 ü""'Ä"."any" (
+  "k" bigint NOT NULL,
+  "s" character varying(65535),
+  "f" double precision,
+  "day" date,
+  "at" timestamp without time zone,
+  "bin" binary varying,
+  "n" integer,
+  "tz" timestamp with time zone,
+  "u" character(36),
+  "o" time without time zone,
+  "list string" super,
+  "list int32" super,
+  "list double" super,
+  "list date" super,
+  "list timestamptz" super,
+  "list uuid" super,
+  "list decimal(12,3)" super,
+  "d1_0" numeric(1,0),
+  "d1_1" numeric(1,1),
+  "d5_2" numeric(5,2),
+  "d9_9" numeric(9,9),
+  "d18_3" numeric(18,3),
+  "d19_6" numeric(19,6),
+  "d37_5" numeric(37,5),
+  "d38_0" numeric(38,0),
+  "d38_1" numeric(38,1),
+  "d38_19" numeric(38,19),
+  "d38_37" numeric(38,37),
+  PRIMARY KEY ("k")
+);
 
 CREATE TABLE IF NOT EXISTS "s5 ü""'Ä"."Line" (
   "id" character varying(65535) NOT NULL,
@@ -126,7 +133,7 @@ INSERT INTO "s1 ü""'Ä"."order" ("id", "_loaded_at")
   FROM "starlift_stage_0"
   WHERE "starlift_stage_0"."_starlift_op" IN (2, 3);
 
-INSERT INTO "s1 ü""'Ä"."typed" ("u", "n", "v", "at", "c", "o", "m", "w", "also")
+INSERT INTO "s2 ü""'Ä"."typed" ("u", "n", "v", "at", "c", "o", "m", "w", "also")
   SELECT "starlift_stage_0"."u", "starlift_stage_0"."n", "starlift_stage_0"."v", "starlift_stage_0"."at",
     "starlift_stage_0"."c", CAST("starlift_stage_0"."_starlift_doc_5" AS time without time zone),
     "starlift_stage_0"."m", "starlift_stage_0"."w", "starlift_stage_0"."also"
@@ -139,7 +146,23 @@ INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "_starlift_doc_2", "bi
     varying(65535)) || from_hex($6::character varying(65535)), $7::boolean, $8::bigint, $9::double precision, $10::date,
     $11::timestamp without time zone, from_hex($12::character varying(65535)), $13::character varying(65535),
     $14::numeric(1,0), $15::numeric(18,3), $16::numeric(19,4), $17::numeric(20,0), $18::numeric(38,2),
-    $19::numeric(38,37));
+    $19::numeric(38,37)), ($20::bigint, $21::bigint, $22::character varying(65535), $23::character varying(65535),
+    from_hex($24::character varying(65535)) || from_hex($25::character varying(65535)), $26::boolean, $27::bigint,
+    $28::double precision, $29::date, $30::timestamp without time zone, from_hex($31::character varying(65535)),
+    $32::character varying(65535), $33::numeric(1,0), $34::numeric(18,3), $35::numeric(19,4), $36::numeric(20,0),
+    $37::numeric(38,2), $38::numeric(38,37));
+
+INSERT INTO "starlift_stage_0" ("_starlift_op", "k", "s", "f", "day", "at", "bin", "n", "tz", "u", "_starlift_doc_9",
+    "_starlift_doc_10", "_starlift_doc_11", "_starlift_doc_12", "_starlift_doc_13", "_starlift_doc_14",
+    "_starlift_doc_15", "_starlift_doc_16", "d1_0", "d1_1", "d5_2", "d9_9", "d18_3", "d19_6", "d37_5", "d38_0", "d38_1",
+    "d38_19", "d38_37")
+  VALUES ($1::bigint, $2::bigint, $3::character varying(65535), $4::double precision, $5::date, $6::timestamp without
+    time zone, from_hex($7::character varying(65535)), $8::integer, $9::timestamp with time zone, $10::character(36),
+    $11::character varying(65535), $12::character varying(65535), $13::character varying(65535), $14::character
+    varying(65535), $15::character varying(65535), $16::character varying(65535), $17::character varying(65535),
+    $18::character varying(65535), $19::numeric(1,0), $20::numeric(1,1), $21::numeric(5,2), $22::numeric(9,9),
+    $23::numeric(18,3), $24::numeric(19,6), $25::numeric(37,5), $26::numeric(38,0), $27::numeric(38,1),
+    $28::numeric(38,19), $29::numeric(38,37));
 
 INSERT INTO "starlift_stage_0" ("_starlift_op", "u", "n", "v", "at", "c", "_starlift_doc_5", "m", "w", "also")
   VALUES ($1::bigint, $2::character(36), $3::integer, $4::character varying(40), $5::timestamp with time zone,
