@@ -69,7 +69,8 @@ func compareDraft(t *testing.T, path string) {
 	}
 	a, text := drafted(t, "configs/cookbook/data/"+data)
 	c := newComparison(rowsOf(t, written), rowsOf(t, a))
-	letters, wantLetters := lettersOf(t, a), lettersOf(t, written)
+	letters, _ := lettersOf(t, a)
+	wantLetters, _ := lettersOf(t, written)
 	t.Logf("has %d of %d, and %d of %d more", c.has, c.written, c.more, c.drafted)
 	if float64(c.has) < hasMin*float64(c.written) || float64(c.more) > moreMax*float64(c.drafted) || letters > wantLetters {
 		t.Errorf("the draft lacks %v, and has more: %v; %d dead letters, %d of the written one\n%s", c.lacks, c.extra, letters, wantLetters, text)
@@ -92,8 +93,9 @@ type rowsColumn struct {
 // wholeItem is the name of a column of the item beside those of a table.
 const wholeItem = "the_item"
 
-// lettersOf returns the number of dead letters that a pipeline makes. It can't be run afterwards.
-func lettersOf(t *testing.T, a *assembly.Pipeline) (letters int) {
+// lettersOf returns the number of dead letters that a pipeline makes, and how many rows its tables
+// have. It can't be run afterwards.
+func lettersOf(t *testing.T, a *assembly.Pipeline) (letters int, rows map[string]int) {
 	t.Helper()
 	r, err := preview.Run(context.Background(), a, preview.Options{Rows: 1e6, Records: 1e6})
 	if err != nil {
@@ -102,7 +104,11 @@ func lettersOf(t *testing.T, a *assembly.Pipeline) (letters int) {
 	for _, l := range r.Letters {
 		letters += l.Count
 	}
-	return letters
+	rows = map[string]int{}
+	for _, shown := range r.Tables {
+		rows[shown.Name] = int(shown.Count)
+	}
+	return letters, rows
 }
 
 // rowsOf runs a pipeline with the item and elements beside each row.

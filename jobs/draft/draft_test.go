@@ -167,6 +167,12 @@ func TestDraft(t *testing.T) {
 			not:  []string{"at: {type: list", "v: {type: json"},
 		},
 		{
+			name:    "plain rows with codes",
+			records: []string{`{"revenue":"1.5","name":"Canada","code":"CA"}`, `{"revenue":"2.5","name":"India","code":"IN"}`, `{"revenue":"3.5","name":"Chile","code":"CL"}`},
+			want:    []string{"      item:  # 3 items\n        key: [code]"},
+			not:     []string{"where:"},
+		},
+		{
 			name:    "nothing identifies an item",
 			records: []string{`{"a":{"b":1}}`, `{"a":{"b":1}}`},
 			want:    []string{"mode: append", "b: {from: a.b, type: int64}"},

@@ -40,23 +40,45 @@ func (in *input) Key() (key []string, guess bool) {
 	return in.firstKey(), true
 }
 
-// firstKey returns the first attribute, or pair of attributes, with another value in each item.
+// firstKey returns an attribute, or a pair of attributes, with another value in each item: one
+// that is called as what identifies before others, and none of numbers with a fraction.
 func (in *input) firstKey() []string {
 	var names []string
 	for _, m := range in.items[0].members {
-		if in.identifies([]string{m.name}) && in.distinct([]string{m.name}) == len(in.items) {
-			return []string{m.name}
+		if in.identifies([]string{m.name}) && !in.measures(m.name) {
+			names = append(names, m.name)
 		}
-		names = append(names, m.name)
+	}
+	slices.SortStableFunc(names, func(a, b string) int { return identifierRank(a) - identifierRank(b) })
+	for _, name := range names {
+		if in.distinct([]string{name}) == len(in.items) {
+			return []string{name}
+		}
 	}
 	for i, a := range names {
 		for _, b := range names[i+1:] {
-			if pair := []string{a, b}; in.identifies(pair) && in.distinct(pair) == len(in.items) {
+			if pair := []string{a, b}; in.distinct(pair) == len(in.items) {
 				return pair
 			}
 		}
 	}
 	return nil
+}
+
+// identifierRank is 0 of what is called like an identifier.
+func identifierRank(name string) int {
+	if identifierName.MatchString(name) {
+		return 0
+	}
+	return 1
+}
+
+// measures reports whether an attribute has a number with a fraction.
+func (in *input) measures(name string) bool {
+	return slices.ContainsFunc(in.items, func(item *value) bool {
+		v := item.get(name)
+		return isNumber(v.text) && strings.Contains(v.text, ".")
+	})
 }
 
 // identifies reports whether all items have these attributes, with values that a key may have.

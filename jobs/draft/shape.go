@@ -128,7 +128,7 @@ type shapes struct {
 	whole map[string]int // how often a value is this, without a separator
 	weak  map[string]int // how many values begin with this word, without a separator that counts always
 	// partition says that it is the partition key, whose values without a separator are data even
-	// where they occur often.
+	// where they occur often; labels are, too, where no others have a constant.
 	partition bool
 	alike     bool // all values are one weak word and the rest
 }
@@ -241,7 +241,8 @@ func (s *shapes) lone(v string) shape {
 	if head, separator := weakHead(v); s.weak[head] > 1 && !s.alike {
 		return shape{separator: separator, parts: []part{{constant: head}, {differs: true}}}
 	}
-	if label.MatchString(v) || word.MatchString(v) && (s.whole[v] > 1 && !s.partition || v[0] == '$') {
+	name := label.MatchString(v) && (!s.partition || len(s.first) > 0)
+	if name || word.MatchString(v) && (s.whole[v] > 1 && !s.partition || v[0] == '$') {
 		return shape{parts: []part{{constant: v}}}
 	}
 	return anything

@@ -114,7 +114,7 @@ var (
 	// moneyName is what attributes are called that are amounts of money, and countName those that
 	// count.
 	moneyName = regexp.MustCompile(`(?i)(amount|price|cost|total|balance|fee$|fees$|tax|discount|salary|revenue)`)
-	countName = regexp.MustCompile(`(?i)(quantity|qty|count|downloads|views|likes|visits|items|score|rating|days|months|percent|pct|rate)`)
+	countName = regexp.MustCompile(`(?i)(quantity|qty|count|units|sold|downloads|views|likes|visits|items|score|rating|days|months|percent|pct|rate)`)
 	// identifierName is what attributes are called that identify, even where their values count.
 	identifierName = regexp.MustCompile(`(?i)(id|key|code|number|nr|no|zip|phone|version_?tag)$|zip|phone|postal|postcode`)
 	// flagName is what attributes are called that say yes or no.

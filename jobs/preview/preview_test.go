@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,6 +190,72 @@ func TestPreviewEnds(t *testing.T) {
 	r = run(t, load(t, fileSource, input...), Options{Tables: []string{"customer"}, Rows: 2, Records: 1e6})
 	if !r.Complete || r.Records != int64(len(input)) {
 		t.Errorf("no rows: %d records, complete %v", r.Records, r.Complete)
+	}
+}
+
+// TestPreviewOfReference: rows are joined to a reference that is loaded.
+func TestPreviewOfReference(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"shop.yaml": `
+name: joined
+sources:
+  changes: {type: file, path: changes.ndjson, format: json, table: t, key: [id]}
+transforms:
+  items: {type: unnest, inputs: [changes], tables: {visit: {key: [id], columns: {id: {}, country: {}}}}}
+  joined: {type: reference_join, inputs: [items], reference: {source: {type: file, path: countries.ndjson}, refresh: 10s, max_staleness: 5m}, on: {country: code}, how: left, columns: [name]}
+sinks:
+  lake: {type: parquet, inputs: [joined], url: ./lake, mode: latest}
+`,
+		"changes.ndjson":   `{"id":"1","country":"IT"}` + "\n" + `{"id":"2","country":"XX"}` + "\n",
+		"countries.ndjson": `{"code":"IT","name":"Italy"}` + "\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, err := assembly.Load("shop.yaml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(context.Background(), a, Options{Tables: []string{"joined.visit"}, Rows: 10, Records: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := rows(t, r, "visit"); got != `[{"id":"1","country":"IT","name":"Italy"},{"id":"2","country":"XX","name":null}]` {
+		t.Errorf("the rows are %s", got)
+	}
+	if left, err := filepath.Glob("*"); err != nil || len(left) != 3 {
+		t.Errorf("the preview left files: %v, %v", left, err)
+	}
+}
+
+// TestPreviewFails: a value whose column says that the run ends by it, and an interrupt, end the
+// preview, and leave nothing behind.
+func TestPreviewFails(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	a := load(t, fileSource, customer(1, "a", "Ann", "41"), customer(2, "b", "Bob", "old"))
+	text, err := os.ReadFile("shop.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	strict := strings.Replace(string(text), "age: {type: int64}", "age: {type: int64, on_error: fail}", 1)
+	if err := os.WriteFile("shop.yaml", []byte(strict), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	canceled, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Run(canceled, a, Options{Rows: 10, Records: 100}); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+	if a, err = assembly.Load("shop.yaml", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), a, Options{Rows: 10, Records: 100}); err == nil || !strings.Contains(err.Error(), "column age") || !strings.Contains(err.Error(), "changes.ndjson:2") {
+		t.Errorf("on_error: fail: %v", err)
+	}
+	if left, err := filepath.Glob(filepath.Join(os.TempDir(), "*")); err != nil || len(left) > 0 {
+		t.Errorf("the preview left files: %v, %v", left, err)
 	}
 }
 
