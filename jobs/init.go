@@ -27,11 +27,12 @@ func (s *cli) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init --from FILE",
 		Short: "Draft a pipeline file from a sample of records",
-		Long: "Init reads the first records of a file, a folder or a glob, and writes a pipeline file that turns them into tables: one for\n" +
-			"each kind of item, by an attribute that says what an item is, or else by the prefixes of its keys, and one for each list of\n" +
-			"maps. Comments say how often a value is there, and what was guessed. The records may be changes as DynamoDB delivers them,\n" +
-			"an export or its data files, the output of aws dynamodb scan, or plain JSON, compressed or not: it finds out. The draft\n" +
-			"goes to standard output, or to --out FILE, which is not overwritten without --force.",
+		Long: "Init reads the first records of each file of a path, a folder or a glob, and writes a pipeline file that turns them into\n" +
+			"tables: one for each kind of item, by an attribute that says what an item is, or else by the constants of its keys, and one\n" +
+			"for each list of maps and each map whose names are data. Comments say how often a value is there, and what was guessed.\n" +
+			"The records may be changes as DynamoDB delivers them, an export or its data files, the output of aws dynamodb scan, or\n" +
+			"plain JSON, compressed or not: it finds out. The draft goes to standard output, or to --out FILE, which is not overwritten\n" +
+			"without --force.",
 		Example: "  starlift init --from changes.ndjson.gz --out shop.yaml && starlift preview shop.yaml\n" +
 			"  aws dynamodb scan --table-name shop --max-items 5000 > scan.json && starlift init --from scan.json",
 		Args: exactly(0, "no arguments but --from FILE"),
@@ -45,6 +46,9 @@ func (s *cli) initCommand() *cobra.Command {
 			ctx, release := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer release()
 			text, err := makeDraft(ctx, from, records, draft.Options{Name: name, DuckDB: assembly.DuckDBVersion() != ""})
+			if ctx.Err() != nil {
+				return errors.New("init: interrupted")
+			}
 			if err != nil {
 				return fmt.Errorf("init: %w", err)
 			}

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -28,4 +29,35 @@ func TestInitCommand(t *testing.T) {
 	command("init").want(t, exitUsage, "--from is missing")
 	command("init", "--from", "none.json").want(t, exitFailed, "none.json", "no file matches")
 	command("init", "--from", "scan.json", "--sample", "0").want(t, exitUsage, "--sample 0")
+}
+
+// TestInitRuns: the drafts of all sample data are valid, show rows, and run without dead letters.
+func TestInitRuns(t *testing.T) {
+	files, err := filepath.Glob("../configs/cookbook/data/*.ndjson")
+	if err != nil || len(files) < 12 {
+		t.Fatal(files, err)
+	}
+	files = append(files, "../configs/cookbook/data/airline_*.ndjson", "../configs/cookbook/data/sensors_*.ndjson", "../configs/data/shop.ndjson.gz", "../configs/data/insurance.ndjson.gz",
+		"../configs/data/sales.ndjson.gz", "../configs/data/countries.ndjson", "../configs/data/export")
+	for _, from := range files {
+		t.Run(filepath.Base(from), func(t *testing.T) {
+			t.Parallel()
+			from, err := filepath.Abs(from)
+			if err != nil {
+				t.Fatal(err)
+			}
+			dir := t.TempDir()
+			fine(t, dir, "init", "--from", from, "--out", "draft.yaml")
+			fine(t, dir, "validate", "draft.yaml")
+			fine(t, dir, "preview", "draft.yaml").want(t, exitFine, " read: ")
+			fine(t, dir, "run", "draft.yaml")
+			if letters := fine(t, dir, "dead-letters", "list", "draft.yaml", "--output", "json").out; letters != "" {
+				t.Errorf("there are dead letters: %s", letters)
+			}
+			tables, err := filepath.Glob(filepath.Join(dir, "data", "*", "lake", "*"))
+			if err != nil || len(tables) == 0 {
+				t.Errorf("there are no tables in the lake: %v", err)
+			}
+		})
+	}
 }

@@ -48,6 +48,9 @@ func (s *cli) previewCommand() *cobra.Command {
 		ctx, release := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 		defer release()
 		r, err := preview.Run(ctx, a, o)
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: interrupted", a.File.Name)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", a.File.Name, err)
 		}
