@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"unsafe"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -91,7 +92,7 @@ func ReadLists(t pipeline.Type, column *array.String) (*Lists, error) {
 	var scratch []byte
 	for row := range column.Len() {
 		if column.IsValid(row) {
-			text := []byte(column.Value(row))
+			text := textOf(column, row)
 			err := EachElement(text, func(i int, v decode.Value) error {
 				if v.Kind == decode.Null {
 					b.AppendNull()
@@ -114,4 +115,9 @@ func ReadLists(t pipeline.Type, column *array.String) (*Lists, error) {
 	}
 	out.Values = b.NewArray()
 	return out, nil
+}
+
+// textOf returns a text as bytes, which share its memory and are only read.
+func textOf(column *array.String, row int) []byte {
+	return unsafe.Slice(unsafe.StringData(column.Value(row)), column.ValueLen(row))
 }
