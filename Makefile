@@ -37,13 +37,15 @@ ATTACK ?= 60s
 SEED   ?= 0
 # Bugs that make attack-bugs plants: names from jobs/attack_bugs_test.go, with commas.
 BUG ?= all
+# Builds that make snapshot makes (linux_amd64_with-duckdb …); all where empty.
+BUILDS ?=
 # How make image names the image's version.
 IMAGE_TAG = $(shell git describe --tags --always --dirty --match 'v*')
 # How long each fuzz target runs.
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help build static image demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-export bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
+.PHONY: help build static release snapshot reproduce image demo demo-aws demo-redshift services test soak soak-kinesis kill-kinesis dynamodb-table redshift-star redshift-faults redshift-flushes oracle attack attack-bugs lint lint-all fuzz bench bench-postgres bench-export bench-feeders bench-kinesis bench-dynamodb bench-redshift clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +68,15 @@ build: ## build ./starlift
 
 static: ## build ./starlift-static: one file that needs no library, without DuckDB
 	CGO_ENABLED=0 $(BUILD) -o starlift-static .
+
+release: ## make the archives of the tagged commit in dist/, start them, and write their checksums
+	go run ./jobs/internal/release release
+
+snapshot: ## the same of any commit; BUILDS=… only those
+	go run ./jobs/internal/release snapshot $(BUILDS)
+
+reproduce: ## make this machine's archives again from a clone elsewhere, and compare them with dist/
+	.ci/reproduce
 
 image: ## build a container image, which says version and commit
 	docker build -f docs/Dockerfile -t starlift:$(IMAGE_TAG) --build-arg VERSION=$(IMAGE_TAG) \
@@ -162,7 +173,7 @@ bench-redshift: ## compare writing a file for COPY with a bare Parquet writer of
 	go test ./sinks/redshift -run '^$$' -bench StagedFile -benchtime 5x
 
 clean: ## remove what builds and bench made
-	rm -rf starlift starlift-static bin bench/data
+	rm -rf starlift starlift-static dist bin bench/data
 
 # go install names its result after the command; the version in our name makes
 # a changed pin install again.

@@ -44,10 +44,10 @@ var composed = map[string][]string{
 	"sources/dynamodbexport": {"sources/file"},
 }
 
-// testOnly are the packages that exist for tests, with those below them: what is built into
+// testOnly are the packages that exist for tests, benchmarks and releases, with those below them: what is built into
 // the program imports none of them.
 var testOnly = []string{
-	"jobs/internal/bench", "jobs/internal/cookbook", "jobs/internal/expressions", "jobs/internal/oracle", "jobs/internal/roles", "pipeline/awstest", "pipeline/blob/blobtest", "pipeline/pgconn/pgserver", "pipeline/pgconn/pgtest",
+	"jobs/internal/bench", "jobs/internal/cookbook", "jobs/internal/expressions", "jobs/internal/notices", "jobs/internal/oracle", "jobs/internal/release", "jobs/internal/roles", "pipeline/awstest", "pipeline/blob/blobtest", "pipeline/pgconn/pgserver", "pipeline/pgconn/pgtest",
 	"pipeline/pipelinetest", "pipeline/sourcetest", "sinks/internal/conformance", "sinks/redshift/redshifttest", "sinks/redshift/standin",
 	"sources/kinesis/kinesistest",
 }
