@@ -37,13 +37,15 @@ func (l *listScanner) scan(p *Projection, v Value, each func(i int, slots []Valu
 	}
 	for index, more := 0, true; more; index++ {
 		clear(l.slots)
-		switch {
+		switch { // s.value would be a call for each
 		case v.Kind != List:
 			var e Value
 			i, e, _ = s.element(i, v.Kind)
 			l.slots[p.root.slot] = e
+		case p.typed:
+			i, _ = s.typed(i, p.root, 1)
 		default:
-			i = s.value(i, p.root, p.typed)
+			i, _ = s.plain(i, p.root, 1)
 		}
 		if i < 0 {
 			return s.err()

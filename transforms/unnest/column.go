@@ -31,6 +31,7 @@ type column struct {
 	masked    bool
 	source    source
 	shape     shape
+	direct    bool   // strings and numbers are read as they stand in the item
 	cut       []byte // prefix of after, separator of split
 	part      int    // of split, from 1
 	re        *regexp.Regexp

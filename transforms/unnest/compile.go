@@ -234,6 +234,7 @@ func (c *compiler) column(name string, cfg *ColumnConfig) column {
 	c.format(&out, cfg)
 	c.checkType(&out)
 	out.setElement()
+	out.direct = out.shape == whole && out.typ.Base() != pipeline.JSONText
 	return out
 }
 

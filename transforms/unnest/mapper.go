@@ -323,11 +323,16 @@ func (m *mapper) matchItem(b *tableBuilder, v *imageProjection, values []decode.
 // unmatchable says why it can't be told whether a pattern, at a place of the
 // configuration, matches an image.
 func (m *mapper) unmatchable(at string, err error) *failure {
-	var condition *pattern.ConditionError
-	if errors.As(err, &condition) {
+	if isOfCondition(err) {
 		return &failure{reason: pipeline.ReasonBadValue, message: fmt.Sprintf("%s: %v", at, err)}
 	}
 	return &failure{reason: pipeline.ReasonBadRecord, message: m.unnest.maskMessage(err.Error())}
+}
+
+// isOfCondition reports whether an error is of an expression that can't be computed.
+func isOfCondition(err error) bool {
+	var condition *pattern.ConditionError
+	return errors.As(err, &condition)
 }
 
 // readMeta takes what columns and patterns can see of the change itself.

@@ -1,7 +1,6 @@
 package unnest
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -157,9 +156,8 @@ func (m *mapper) matchRemoved(b *tableBuilder, v *imageProjection) (deletes, wan
 	if v.matcher != nil {
 		var err error
 		sure, wants, err = m.matchItem(b, v, d.Old)
-		var condition *pattern.ConditionError
 		switch {
-		case errors.As(err, &condition) && !b.table.archives:
+		case err != nil && isOfCondition(err) && !b.table.archives:
 			// An image of which $expr can't be computed has no row: its change was a dead
 			// letter. What is left of the item is no reason to refuse this one too.
 			sure, wants = false, true

@@ -79,11 +79,11 @@ func (r *valueReader) cell(c *column, out *columnBuilder) string {
 		out.null()
 		return ""
 	case decode.Number:
-		if c.shape == whole && c.typ.Base() != pipeline.JSONText {
+		if c.direct {
 			return c.read(out, decode.Number, v.Raw(r.rec))
 		}
 	case decode.String:
-		if c.shape == whole && !v.Escaped && c.typ.Base() != pipeline.JSONText {
+		if c.direct && !v.Escaped {
 			return c.read(out, decode.String, v.Raw(r.rec))
 		}
 	}
