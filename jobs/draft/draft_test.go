@@ -57,6 +57,14 @@ func TestDraftOfShop(t *testing.T) {
 	}
 }
 
+// manyWords returns items whose sort keys have words in them that tell nothing.
+func manyWords() (records []string) {
+	for i := range 700 {
+		records = append(records, fmt.Sprintf(`{"PK":{"S":"USER#%d"},"SK":{"S":"2024-01-%02d#%s#%d"},"a":{"N":"1"}}`, i%50, i%28, strings.Repeat(string(rune('a'+i%26)), 1+i%9), i))
+	}
+	return records
+}
+
 // TestDraft: what a draft says of small inputs.
 func TestDraft(t *testing.T) {
 	tests := []struct {
@@ -163,8 +171,13 @@ func TestDraft(t *testing.T) {
 			records: []string{
 				`{"id":"1","at":[1700000000,1700000001],"v":[1.5,2.5],"tags":["a"]}`, `{"id":"2","at":[1700000002],"v":[3],"tags":["b","c"]}`,
 			},
-			want: []string{"explode: {from: at, as: element, ordinal: position}", "at: {from: element, type: int64}", `v: {expr: "v[position - 1]", type: "decimal(10,2)"}`},
+			want: []string{"explode: {from: at, as: element, ordinal: position}", "at: {from: element, type: int64}", `v: {expr: "v[position - 1]", type: "decimal(10,2)"}`, `tags: {type: "list(string)"}`},
 			not:  []string{"at: {type: list", "v: {type: json"},
+		},
+		{
+			name:    "words between separators that are data",
+			records: manyWords(),
+			want:    []string{"user:  # 700 items", "key: [user, sk, sk_2, "},
 		},
 		{
 			name:    "plain rows with codes",

@@ -48,7 +48,7 @@ var typeAttributes = []string{
 var libraryAttributes = []string{"__edb_e__", "_et", "__typename"}
 
 const (
-	// entitiesMax bounds the values of a type attribute.
+	// entitiesMax bounds the values of a type attribute, and the tables that keys alone give.
 	entitiesMax = 60
 	// likeness is the part of their attributes that items of one kind have in common at least.
 	likeness = 0.5
@@ -85,6 +85,7 @@ func newDesign(in *input) *design {
 	}
 	d.joinUntyped()
 	d.joinSiblings()
+	d.joinMany()
 	d.splitConstants()
 	return d
 }
@@ -268,6 +269,27 @@ func (d *design) join(siblings []*entity, k int) {
 		}
 	}
 	d.entities = slices.DeleteFunc(d.entities, func(e *entity) bool { return e != into && slices.Contains(same, e) })
+}
+
+// joinMany joins all entities without a type where there are too many for tables: what looks like
+// constants in their keys is data.
+func (d *design) joinMany() {
+	if len(d.entities) <= entitiesMax {
+		return
+	}
+	rest := &entity{untyped: true, several: true}
+	for range d.key {
+		rest.shapes = append(rest.shapes, anything)
+	}
+	d.entities = slices.DeleteFunc(d.entities, func(e *entity) bool {
+		if !e.hasType {
+			rest.items = append(rest.items, e.items...)
+		}
+		return !e.hasType
+	})
+	if len(rest.items) > 0 {
+		d.entities = append(d.entities, rest)
+	}
 }
 
 // splitConstants makes entities of items whose sort key is one value in most partitions, and that

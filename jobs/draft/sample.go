@@ -25,6 +25,7 @@ type Sample struct {
 	Files, FilesRead int
 
 	inputs   []*input
+	bytes    int // of the records
 	nameless int // change records that do not name their table
 }
 
@@ -36,6 +37,9 @@ type input struct {
 	// softDeletes says that items are marked as deleted, as Amplify does where it detects conflicts.
 	softDeletes bool
 }
+
+// bytesMax bounds the records of a sample, which is in memory as a whole.
+const bytesMax = 64 << 20
 
 // filesMax bounds the files that a sample is taken of: of more, some that are evenly spread.
 const filesMax = 32
@@ -54,14 +58,14 @@ func Read(ctx context.Context, path string, recordsMax int) (*Sample, error) {
 	s := &Sample{Path: path, Format: format, Files: len(files)}
 	files = spread(files)
 	for i, name := range files {
-		limit := s.Records + (recordsMax-s.Records)/(len(files)-i)
-		if s.Records >= limit {
+		limit, bytesLimit := s.Records+(recordsMax-s.Records)/(len(files)-i), s.bytes+(bytesMax-s.bytes)/(len(files)-i)
+		if s.Records >= limit || s.bytes >= bytesLimit {
 			continue
 		}
 		s.FilesRead++
 		err := each(ctx, name, format, func(record []byte) bool {
 			s.add(record)
-			return s.Records < limit
+			return s.Records < limit && s.bytes < bytesLimit
 		})
 		if err != nil {
 			return nil, err
@@ -155,6 +159,7 @@ func each(ctx context.Context, path, format string, take func(record []byte) boo
 // add takes the item out of a record.
 func (s *Sample) add(record []byte) {
 	s.Records++
+	s.bytes += len(record)
 	v, err := parse(record)
 	if err != nil || v.kind != object {
 		s.Broken++

@@ -68,8 +68,8 @@ func (s shape) differing() (n int) {
 	return n
 }
 
-// matches reports whether a wildcard pattern of the shape takes a value.
-func (s shape) matches(v string) bool {
+// matcher returns what a wildcard pattern of the shape takes.
+func (s shape) matcher() func(v string) bool {
 	quoted := make([]string, len(s.parts))
 	for i, p := range s.parts {
 		quoted[i] = regexp.QuoteMeta(p.constant)
@@ -77,7 +77,7 @@ func (s shape) matches(v string) bool {
 			quoted[i] = "(?s:.*)"
 		}
 	}
-	return regexp.MustCompile("^" + strings.Join(quoted, regexp.QuoteMeta(s.separator)) + "$").MatchString(v)
+	return regexp.MustCompile("^" + strings.Join(quoted, regexp.QuoteMeta(s.separator)) + "$").MatchString
 }
 
 // cut returns the parts of a value that differ, by the shape that it has.
@@ -117,13 +117,14 @@ const (
 	// constantsMax bounds the words that are taken for constants at the beginning of an
 	// attribute: more are data.
 	constantsMax = 30
-	// lastConstantsMax bounds those at the end, behind what differs.
-	lastConstantsMax = 12
+	// furtherConstantsMax bounds those behind what differs.
+	furtherConstantsMax = 12
 )
 
 // shapes knows how the values of one key attribute are made.
 type shapes struct {
 	first map[string]int // how many values begin with this part
+	inner map[string]int // how many values have this word between their second part and their last
 	last  map[string]int // how many values of three parts and more end with this
 	whole map[string]int // how often a value is this, without a separator
 	weak  map[string]int // how many values begin with this word, without a separator that counts always
@@ -135,7 +136,7 @@ type shapes struct {
 
 // newShapes looks at all values of an attribute.
 func newShapes(values []string, partition bool) *shapes {
-	s := &shapes{map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, partition, false}
+	s := &shapes{first: map[string]int{}, inner: map[string]int{}, last: map[string]int{}, whole: map[string]int{}, weak: map[string]int{}, partition: partition}
 	seen := map[string]bool{}
 	for _, v := range values {
 		separator := separatorOf(v)
@@ -152,10 +153,16 @@ func newShapes(values []string, partition bool) *shapes {
 			}
 			continue
 		}
-		first, _, _ := strings.Cut(strings.TrimPrefix(v, separator), separator)
-		s.first[first]++
-		if strings.Count(strings.TrimPrefix(v, separator), separator) > 1 {
-			s.last[v[strings.LastIndex(v, separator)+len(separator):]]++
+		texts := strings.Split(strings.TrimPrefix(v, separator), separator)
+		s.first[texts[0]]++
+		if len(texts) < 3 {
+			continue
+		}
+		s.last[texts[len(texts)-1]]++
+		for _, t := range texts[1 : len(texts)-1] {
+			if word.MatchString(t) {
+				s.inner[t]++
+			}
 		}
 	}
 	for _, n := range s.weak {
@@ -221,9 +228,9 @@ func (s *shapes) isConstant(texts []string, i int, before string, item *value) b
 	case before != "":
 		return strings.HasPrefix(before, "$") && word.MatchString(t) && !isLast // ElectroDB: $service#$entity_1
 	case isLast:
-		return word.MatchString(t) && s.last[t] > 1 && len(s.last) <= lastConstantsMax && !isValue(item, t)
+		return word.MatchString(t) && s.last[t] > 1 && len(s.last) <= furtherConstantsMax && !isValue(item, t)
 	}
-	return word.MatchString(t) && !isValue(item, t)
+	return word.MatchString(t) && len(s.inner) <= furtherConstantsMax && !isValue(item, t)
 }
 
 // isValue reports whether an attribute of the item has this text.

@@ -70,10 +70,15 @@ func (d *design) shapeOf(e *entity, k int) shape {
 
 // takes reports whether an item of another entity has a key of the shapes of this one.
 func (d *design) takes(e, other *entity) bool {
+	matches := make([]func(string) bool, len(d.key))
+	for k := range d.key {
+		if s := d.shapeOf(e, k); s.String() != anything.String() {
+			matches[k] = s.matcher()
+		}
+	}
 	return slices.ContainsFunc(other.items, func(item *value) bool {
 		for k, name := range d.key {
-			v := item.get(name)
-			if s := d.shapeOf(e, k); s.String() != anything.String() && (v == nil || !s.matches(v.text)) {
+			if v := item.get(name); matches[k] != nil && (v == nil || !matches[k](v.text)) {
 				return false
 			}
 		}
@@ -83,9 +88,10 @@ func (d *design) takes(e, other *entity) bool {
 
 // anyMatches reports whether a key attribute of one of the entity's items has a shape.
 func (d *design) anyMatches(e *entity, k int, s shape) bool {
+	matches := s.matcher()
 	return slices.ContainsFunc(e.items, func(item *value) bool {
 		v := item.get(d.key[k])
-		return v != nil && s.matches(v.text)
+		return v != nil && matches(v.text)
 	})
 }
 
