@@ -175,6 +175,14 @@ func TestDraft(t *testing.T) {
 			not:  []string{"at: {type: list", "v: {type: json"},
 		},
 		{
+			name: "a sort key before the partition key",
+			records: []string{
+				`{"eventName":"INSERT","tableName":"t","dynamodb":{"Keys":{"at":{"S":"2024-01-01"},"userId":{"S":"a"}},"NewImage":{"at":{"S":"2024-01-01"},"userId":{"S":"a"}}}}`,
+				`{"eventName":"INSERT","tableName":"t","dynamodb":{"Keys":{"at":{"S":"2024-01-02"},"userId":{"S":"a"}},"NewImage":{"at":{"S":"2024-01-02"},"userId":{"S":"a"}}}}`,
+			},
+			want: []string{"key: [user_id, at]"},
+		},
+		{
 			name:    "words between separators that are data",
 			records: manyWords(),
 			want:    []string{"user:  # 700 items", "key: [user, sk, sk_2, "},

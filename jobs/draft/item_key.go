@@ -24,6 +24,15 @@ func sortKeyRank(name string) int {
 	return 0
 }
 
+// sortKey puts the partition key first, where names do not tell: records have the key in any
+// order, and of the partition key there are fewer values.
+func (in *input) sortKey() {
+	if len(in.key) != 2 || sortKeyRank(in.key[0]) != sortKeyRank(in.key[1]) || !in.identifies(in.key) {
+		return
+	}
+	slices.SortStableFunc(in.key, func(a, b string) int { return in.distinct([]string{a}) - in.distinct([]string{b}) })
+}
+
 // usualKeys are the names that the key of a table often has.
 var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}, {"Id"}, {"ID"}}
 

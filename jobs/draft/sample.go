@@ -242,7 +242,8 @@ func (s *Sample) tableOf(v *value) string {
 // deletedAttribute marks an item of Amplify's as deleted.
 const deletedAttribute = "_deleted"
 
-// finish leaves out items that are marked as deleted.
+// finish leaves out items that are marked as deleted, and finds out which key attribute is the
+// partition key.
 func (in *input) finish() {
 	for _, item := range in.items {
 		if v := item.get(deletedAttribute); v != nil && v.kind == boolean && item.get("_version") != nil && item.get("_lastChangedAt") != nil {
@@ -255,4 +256,5 @@ func (in *input) finish() {
 			return v != nil && v.text == "true"
 		})
 	}
+	in.sortKey()
 }

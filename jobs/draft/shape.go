@@ -22,11 +22,14 @@ type part struct {
 // anything is the shape of values of which nothing is known.
 var anything = shape{parts: []part{{differs: true}}}
 
+// literal writes a text as a wildcard pattern that takes it alone.
+var literal = strings.NewReplacer(`\`, `\\`, "*", `\*`)
+
 // String returns the shape as a wildcard pattern has it.
 func (s shape) String() string {
 	texts := make([]string, len(s.parts))
 	for i, p := range s.parts {
-		texts[i] = strings.NewReplacer(`\`, `\\`, "*", `\*`).Replace(p.constant)
+		texts[i] = literal.Replace(p.constant)
 		if p.differs {
 			texts[i] = "*"
 		}
