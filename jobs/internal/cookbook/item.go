@@ -50,13 +50,6 @@ func (i item) index(name string) int {
 	return slices.IndexFunc(i, func(a attribute) bool { return a.name == name })
 }
 
-func (i item) get(name string) any {
-	if at := i.index(name); at >= 0 {
-		return i[at].value
-	}
-	return nil
-}
-
 // only returns the attributes of these names.
 func (i item) only(names []string) item {
 	return slices.DeleteFunc(slices.Clone(i), func(a attribute) bool { return !slices.Contains(names, a.name) })
