@@ -59,7 +59,7 @@ func (s *cli) initCommand() *cobra.Command {
 			return s.writeDraft(out, text, force)
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "the records: a file, a folder or a glob")
+	cmd.Flags().StringVar(&from, "from", "", "the records: a file, a folder or a glob, on disk or in S3")
 	cmd.Flags().StringVar(&out, "out", "", "the pipeline file to write; standard output without it")
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite the file of --out")
 	cmd.Flags().IntVar(&records, "sample", draftRecords, "the number of records to look at, at most")

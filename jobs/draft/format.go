@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 )
 
 // formatOf finds out the format of a path: of an export by its manifests, else by the first record.
@@ -20,6 +22,9 @@ func formatOf(ctx context.Context, path string) (string, error) {
 		first = slices.Clone(record)
 		return false
 	})
+	if err != nil && bloburl.IsRemote(path) && isExport(ctx, path) {
+		return "dynamodb_export", nil // the manifests are below the path
+	}
 	if err != nil {
 		return "", withFolder(path, err)
 	}

@@ -4,10 +4,18 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/johannesboyne/gofakes3"
+	"github.com/johannesboyne/gofakes3/backend/s3mem"
+
+	"github.com/starlift-etl/starlift/pipeline/awstest"
 )
 
 // filled writes files of records into a new folder: n of each, whose attributes tell the file.
@@ -102,5 +110,45 @@ func TestReadRefuses(t *testing.T) {
 	}
 	if s, err := Read(context.Background(), "export/AWSDynamoDB/01/data", 100); err != nil || s.items() != 1 {
 		t.Errorf("data files alone: %v", err)
+	}
+}
+
+// TestReadOfS3: a sample of an export in S3, whose manifests are found, and of objects.
+func TestReadOfS3(t *testing.T) {
+	server := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{"AWS_ENDPOINT_URL": server.URL, "AWS_REGION": awstest.Region, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"} {
+		t.Setenv(name, value)
+	}
+	client := s3.NewFromConfig(awstest.Config(t, server.URL), func(o *s3.Options) { o.UsePathStyle = true })
+	bucket := "exports"
+	if _, err := client.CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+		t.Fatal(err)
+	}
+	root := "../../configs/data/export"
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		key := strings.TrimPrefix(filepath.ToSlash(name), root+"/")
+		_, err = client.PutObject(context.Background(), &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(content)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local, err := Read(context.Background(), root, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"s3://exports/AWSDynamoDB/01704164645678-8faf1a13", "s3://exports/AWSDynamoDB/*/data/*.json.gz"} {
+		s, err := Read(context.Background(), path, 100)
+		if err != nil || s.Format != "dynamodb_export" || s.items() != local.items() || s.Files != local.Files {
+			t.Errorf("%s: %+v, %v, want the %d items of %d files", path, s, err, local.items(), local.Files)
+		}
 	}
 }
