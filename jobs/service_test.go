@@ -101,7 +101,7 @@ func TestDockerfile(t *testing.T) {
 	stages := regexp.MustCompile(`(?m)^FROM `).Split(string(text), -1)
 	build, image := stages[1], stages[len(stages)-1]
 	for stage, wants := range map[string][]string{
-		build: {"CGO_ENABLED=1 go build", "COPY go.mod go.sum ./\n"},
+		build: {"CGO_ENABLED=1 GOARCH=\"$TARGETARCH\"", "make build STARLIFT_VERSION=", "COPY go.mod go.sum ./\n"},
 		image: {"USER 65532:65532\n", "STOPSIGNAL SIGTERM\n", `ENTRYPOINT ["/usr/local/bin/starlift"]` + "\n", "VOLUME /data\n"},
 	} {
 		for _, want := range wants {
@@ -115,7 +115,7 @@ func TestDockerfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindSubmatch(mod)
-	if want := "golang:" + string(version[1]) + "-bookworm "; !strings.HasPrefix(build, want) {
+	if want := "--platform=$BUILDPLATFORM golang:" + string(version[1]) + "-bookworm "; !strings.HasPrefix(build, want) {
 		t.Errorf("built by %.40q, want %s, as go.mod has it", build, want)
 	}
 	// The same Debian as it is built on; the variant cc has the C++ runtime.
