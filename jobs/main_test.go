@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -47,8 +48,17 @@ const (
 	envPauseAt  = "STARLIFT_TEST_PAUSE_AT"     // step:epoch:file …: wait there until the file is there; file.at says that it waits
 )
 
+// testsAtOnceMin is how many parallel tests run at a time on a small machine.
+const testsAtOnceMin = 4
+
 func TestMain(m *testing.M) {
 	if os.Getenv(envStarlift) == "" {
+		// Tests wait for servers, kills and outages most of their time: more of them at a time
+		// fill it. A -parallel of the command line, which is read later, counts more.
+		if err := flag.Set("test.parallel", strconv.Itoa(max(testsAtOnceMin, runtime.GOMAXPROCS(0)))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(99)
+		}
 		redshifttest.Main(m) // the program is started with its environment
 	}
 	c := newCLI(os.Stdin, os.Stdout, os.Stderr)
