@@ -23,7 +23,7 @@
 // What is beside them: Proxy cuts, slows and half-opens connections; HTTPProxy
 // loses answers, flips bytes, answers by itself, and records what is called. What no
 // server plays is in fakes of our own: dynamodbtest, and kinesistest beside its source;
-// awsfake is what they have in common.
+// awsfake is what they have in common. Package kcltest reads by Amazon's client library.
 //
 // The servers are installed by `make services` into a folder outside of the
 // repository (.ci/services; STARLIFT_SERVICES names another), in the versions of

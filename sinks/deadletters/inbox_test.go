@@ -209,6 +209,7 @@ func TestEachLetterOnce(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
+		defer os.RemoveAll(dir + ".spool")
 		w := newWorld(dir)
 		var ds []pipeline.DeadLetter
 		for n := range rapid.IntRange(1, 12).Draw(rt, "letters") {

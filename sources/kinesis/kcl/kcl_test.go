@@ -13,7 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
 	"github.com/starlift-etl/starlift/pipeline/awstest"
+	"github.com/starlift-etl/starlift/pipeline/awstest/kcltest"
 	source "github.com/starlift-etl/starlift/sources/kinesis"
 	"github.com/starlift-etl/starlift/sources/kinesis/kinesistest"
 	"github.com/starlift-etl/starlift/sources/kinesis/kpl"
@@ -42,6 +45,31 @@ func TestMain(m *testing.M) {
 func text(shard, position string, data []byte) string {
 	sum := sha256.Sum256(data)
 	return shard + ":" + position + " " + hex.EncodeToString(sum[:])
+}
+
+// start starts the library on a stream.
+func start(t *testing.T, endpoint, stream string) *kcltest.Reader {
+	t.Helper()
+	return kcltest.Start(t, "amazon-kinesis-client", filepath.Join("testdata", "Reader.java"), endpoint, stream, "starlift-"+stream)
+}
+
+// texts writes down what the library has read. It adds the partition keys to keys, unless that is nil.
+func texts(t *testing.T, r *kcltest.Reader, keys map[string]string) (list []string) {
+	t.Helper()
+	for _, one := range r.Records {
+		f := strings.Split(one.Text, "\t") // sequence, sub-sequence, aggregated, partition key, hash
+		if f[2] == "true" {
+			f[0] += "/" + f[1]
+		} else if f[1] != "0" {
+			t.Errorf("a plain record with a sub-sequence number: %v", one)
+		}
+		text := one.Shard + ":" + f[0] + " " + f[4]
+		list = append(list, text)
+		if keys != nil {
+			keys[text] = f[3]
+		}
+	}
+	return list
 }
 
 // expand writes down what a record of the fake holds; of a broken aggregate, the whole. It adds the
@@ -129,7 +157,7 @@ func readSource(t *testing.T, endpoint, stream string, records int) (list []stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), kcltest.Patience)
 	defer cancel()
 	if err := s.Open(ctx, pipeline.SourceOptions{Env: pipeline.NewEnv()}); err != nil {
 		t.Fatal(err)
@@ -182,7 +210,7 @@ func TestEmulator(t *testing.T) {
 	r := start(t, *k.Options().BaseEndpoint, stream)
 	put(t, k, stream, 0, 1000)
 	// The emulator lists closed shards as open at the trim horizon, with which the library can't begin.
-	r.until(1, 0)
+	r.Until(1, 0)
 	const quarter = "85070591730234615865843651857942052864"
 	if _, err := k.SplitShard(t.Context(), &kinesis.SplitShardInput{StreamName: &stream, ShardToSplit: aws.String("shardId-000000000000"), NewStartingHashKey: aws.String(quarter)}); err != nil {
 		t.Fatal(err)
@@ -195,9 +223,9 @@ func TestEmulator(t *testing.T) {
 	settle(t, k, stream)
 	put(t, k, stream, 2000, 3000)
 	ours := readSource(t, *k.Options().BaseEndpoint, stream, 3000)
-	r.until(3000, 3)
-	compare(t, r.records, ours)
-	r.parents(k, stream)
+	r.Until(3000, 3)
+	compare(t, texts(t, r, nil), ours)
+	r.CheckParents(parents(t, k, stream))
 }
 
 // TestFake: the library and our source read from our fake all that is there, plain and aggregated, across splits
@@ -224,7 +252,7 @@ func TestFake(t *testing.T) {
 	must(f.Resize(stream, 2))
 	f.Inject(kinesistest.Fault{Operation: "GetRecords", Effect: kinesistest.LoseAnswer, Ratio: 0.05})
 	r := start(t, f.Endpoint, stream)
-	r.until(1, 0)
+	r.Until(1, 0)
 	put(t, k, stream, 1000, 2000)
 	open := openShards(t, k, stream)
 	low, high, err := f.SplitShard(stream, open[0])
@@ -253,14 +281,15 @@ func TestFake(t *testing.T) {
 	compare(t, readSource(t, f.Endpoint, stream, len(ours)), ours)
 	shards, err := f.Shards(stream)
 	must(err)
-	r.until(len(library), len(shards)-len(openShards(t, k, stream)))
-	compare(t, r.records, library)
-	for one, key := range r.keys {
+	r.Until(len(library), len(shards)-len(openShards(t, k, stream)))
+	read := map[string]string{}
+	compare(t, texts(t, r, read), library)
+	for one, key := range read {
 		if want, known := keys[one]; known && key != want {
 			t.Errorf("%s: partition key %s, want %s", one, key, want)
 		}
 	}
-	r.parents(k, stream)
+	r.CheckParents(parents(t, k, stream))
 }
 
 // aggregates puts aggregates of ten records, each of one key.
@@ -357,4 +386,18 @@ func openShards(t *testing.T, k *kinesis.Client, stream string) (open []string) 
 		}
 	}
 	return open
+}
+
+// parents returns the parents of the shards of a stream that have any.
+func parents(t *testing.T, k *kinesis.Client, stream string) map[string][]string {
+	t.Helper()
+	of := map[string][]string{}
+	for _, h := range listShards(t, k, stream) {
+		for _, parent := range []*string{h.ParentShardId, h.AdjacentParentShardId} {
+			if parent != nil {
+				of[*h.ShardId] = append(of[*h.ShardId], *parent)
+			}
+		}
+	}
+	return of
 }

@@ -17,6 +17,7 @@ import software.amazon.awssdk.services.dynamodb.streams.DynamoDbStreamsClient;
 import software.amazon.kinesis.common.ConfigsBuilder;
 import software.amazon.kinesis.common.InitialPositionInStream;
 import software.amazon.kinesis.common.InitialPositionInStreamExtended;
+import software.amazon.kinesis.exceptions.ShutdownException;
 import software.amazon.kinesis.lifecycle.events.InitializationInput;
 import software.amazon.kinesis.lifecycle.events.LeaseLostInput;
 import software.amazon.kinesis.lifecycle.events.ShardEndedInput;
@@ -30,6 +31,7 @@ import software.amazon.kinesis.metrics.NullMetricsFactory;
  *   begin   SHARD
  *   record  SHARD  SEQUENCE  EVENT-ID  EVENT-NAME  KEY  SECONDS  USER-IDENTITY
  *   end     SHARD
+ *   lost    SHARD
  *   error   SHARD  TEXT
  *
  * Arguments: endpoint of the stream, endpoint of DynamoDB (for leases), ARN of the stream, name of the application.
@@ -68,6 +70,8 @@ public class Reader {
                 if (!input.records().isEmpty()) {
                     input.checkpointer().checkpoint();
                 }
+            } catch (ShutdownException e) {
+                // The lease is lost, as leaseLost says.
             } catch (Exception e) {
                 print("error", id, e);
             }
@@ -75,7 +79,7 @@ public class Reader {
 
         @Override
         public void leaseLost(LeaseLostInput input) {
-            print("error", id, "lease lost");
+            print("lost", id);
         }
 
         @Override
@@ -83,6 +87,8 @@ public class Reader {
             print("end", id);
             try {
                 input.checkpointer().checkpoint();
+            } catch (ShutdownException e) {
+                // The lease is lost, as leaseLost says.
             } catch (Exception e) {
                 print("error", id, e);
             }

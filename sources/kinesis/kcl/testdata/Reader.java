@@ -16,6 +16,7 @@ import software.amazon.kinesis.common.ConfigsBuilder;
 import software.amazon.kinesis.common.InitialPositionInStream;
 import software.amazon.kinesis.common.InitialPositionInStreamExtended;
 import software.amazon.kinesis.coordinator.Scheduler;
+import software.amazon.kinesis.exceptions.ShutdownException;
 import software.amazon.kinesis.lifecycle.events.InitializationInput;
 import software.amazon.kinesis.lifecycle.events.LeaseLostInput;
 import software.amazon.kinesis.lifecycle.events.ProcessRecordsInput;
@@ -34,6 +35,7 @@ import software.amazon.kinesis.retrieval.polling.PollingConfig;
  *   begin   SHARD
  *   record  SHARD  SEQUENCE  SUBSEQUENCE  AGGREGATED  PARTITION-KEY  SHA-256
  *   end     SHARD
+ *   lost    SHARD
  *   error   SHARD  TEXT
  *
  * Arguments: endpoint of Kinesis, endpoint of DynamoDB (for leases), stream, name of the application.
@@ -72,6 +74,8 @@ public class Reader {
                 if (!input.records().isEmpty()) {
                     input.checkpointer().checkpoint();
                 }
+            } catch (ShutdownException e) {
+                // The lease is lost, as leaseLost says.
             } catch (Exception e) {
                 print("error", id, e);
             }
@@ -79,7 +83,7 @@ public class Reader {
 
         @Override
         public void leaseLost(LeaseLostInput input) {
-            print("error", id, "lease lost");
+            print("lost", id);
         }
 
         @Override
@@ -87,6 +91,8 @@ public class Reader {
             print("end", id);
             try {
                 input.checkpointer().checkpoint();
+            } catch (ShutdownException e) {
+                // The lease is lost, as leaseLost says.
             } catch (Exception e) {
                 print("error", id, e);
             }
