@@ -295,39 +295,46 @@ func (e *Encoder) dictColumn(meta *format.ColumnMetaData, entries int, plain []b
 	})
 }
 
-// eachPage cuts the chunk into data pages of about so many rows; values appends
+// entries are those of a chunk that have levels: its rows, or the elements of its lists.
+type entries interface {
+	count() int
+	// pageEnd returns where a page of about so many ends that begins at an entry.
+	pageEnd(from, most int) int
+	// appendLevels appends the levels of those from … to-1 in the form of data pages of version 1, and
+	// returns how many have a value.
+	appendLevels(dst []byte, from, to int) (_ []byte, present int, err error)
+}
+
+// eachPage cuts the chunk into data pages of about so many entries; values appends
 // those numbered from … to-1, nulls not counted.
-func (e *Encoder) eachPage(rows int, enc format.Encoding, values func(dst []byte, from, to int) ([]byte, error)) error {
+func (e *Encoder) eachPage(most int, enc format.Encoding, values func(dst []byte, from, to int) ([]byte, error)) error {
+	var all entries = &e.valid
 	if e.lists != nil {
-		return e.eachListPage(rows, enc, values)
+		all = e.lists
 	}
-	rows = max(8, rows&^7)
 	at, count := 0, int32(0)
-	for from := 0; from < e.valid.rows; from += rows {
-		to := min(from+rows, e.valid.rows)
-		present := e.valid.present(from, to)
-		body, err := values(appendLevels(e.body[:0], &e.valid, from, to, present), at, at+present)
+	for from := 0; from < all.count(); count++ {
+		to := all.pageEnd(from, most)
+		body, present, err := all.appendLevels(e.body[:0], from, to)
+		if err == nil {
+			body, err = values(body, at, at+present)
+		}
 		if err != nil {
 			return err
 		}
 		e.body = body
-		at += present
 		if err := e.addPage(to-from, enc); err != nil {
 			return err
 		}
-		count++
+		from, at = to, at+present
 	}
-	e.countPages(enc, count)
+	meta := e.pages.meta
+	meta.EncodingStats = append(meta.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: enc, Count: count})
 	return nil
 }
 
-// addPage adds e.body as a data page of so many values, nulls counted.
+// addPage adds e.body as a data page of so many entries.
 func (e *Encoder) addPage(n int, enc format.Encoding) error {
 	return e.pages.add(&format.PageHeader{Type: format.DataPage, DataPageHeader: thrift.New(format.DataPageHeader{
 		NumValues: int32(n), Encoding: enc, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE})}, e.body)
-}
-
-func (e *Encoder) countPages(enc format.Encoding, count int32) {
-	meta := e.pages.meta
-	meta.EncodingStats = append(meta.EncodingStats, format.PageEncodingStats{PageType: format.DataPage, Encoding: enc, Count: count})
 }

@@ -3,6 +3,7 @@ package columnar
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/apache/arrow/go/v14/arrow"
 	"github.com/apache/arrow/go/v14/arrow/array"
@@ -83,38 +84,29 @@ func (e *Encoder) listColumn(c pipeline.Column, meta *format.ColumnMetaData) err
 	return nil
 }
 
-// eachListPage is eachPage for lists. A page has whole rows, and so many entries, or those of a row that has more.
-func (e *Encoder) eachListPage(entries int, enc format.Encoding, values func(dst []byte, from, to int) ([]byte, error)) error {
-	l, at, count := e.lists, 0, int32(0)
-	for row := 0; row < len(l.starts)-1; {
-		from := l.starts[row]
-		for row++; row < len(l.starts)-1 && l.starts[row+1]-from <= entries; row++ {
-		}
-		to, present := l.starts[row], 0
-		for _, d := range l.definition[from:to] {
-			if d == element {
-				present++
-			}
-		}
-		body, err := appendLevelRuns(e.body[:0], 1, l.repetition[from:to])
-		if err == nil {
-			body, err = appendLevelRuns(body, 2, l.definition[from:to])
-		}
-		if err == nil {
-			body, err = values(body, at, at+present)
-		}
-		if err != nil {
-			return err
-		}
-		e.body = body
-		at += present
-		if err := e.addPage(to-from, enc); err != nil {
-			return err
-		}
-		count++
+// count implements entries.
+func (l *levels) count() int { return len(l.definition) }
+
+// pageEnd implements entries. A page has whole rows: so many entries, or those of a row that has more.
+func (l *levels) pageEnd(from, most int) int {
+	next, _ := slices.BinarySearch(l.starts, from+most+1)
+	if end := l.starts[next-1]; end > from {
+		return end
 	}
-	e.countPages(enc, count)
-	return nil
+	return l.starts[next]
+}
+
+// appendLevels implements entries.
+func (l *levels) appendLevels(dst []byte, from, to int) (_ []byte, present int, err error) {
+	for _, d := range l.definition[from:to] {
+		if d == element {
+			present++
+		}
+	}
+	if dst, err = appendLevelRuns(dst, 1, l.repetition[from:to]); err == nil {
+		dst, err = appendLevelRuns(dst, 2, l.definition[from:to])
+	}
+	return dst, present, err
 }
 
 // appendLevelRuns appends levels of so many bits in the form of data pages of version 1.

@@ -2,7 +2,6 @@ package columnar
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 
@@ -118,27 +117,4 @@ func (p *pages) compress(body []byte) []byte {
 	default:
 		return body
 	}
-}
-
-// appendLevels appends the definition levels of rows from … to-1 in the form of
-// data pages of version 1: a length, then one run.
-func appendLevels(dst []byte, v *validity, from, to, present int) []byte {
-	at := len(dst)
-	dst = append(dst, 0, 0, 0, 0)
-	n := to - from
-	switch present {
-	case n, 0:
-		dst = binary.AppendUvarint(dst, uint64(n)<<1)
-		level := byte(1)
-		if present == 0 {
-			level = 0
-		}
-		dst = append(dst, level)
-	default:
-		groups := (n + 7) / 8
-		dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
-		dst = append(dst, v.bits[from/8:from/8+groups]...)
-	}
-	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
-	return dst
 }

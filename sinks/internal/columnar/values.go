@@ -53,6 +53,34 @@ func (v *validity) present(from, to int) int {
 	return bitutil.CountSetBits(v.bits, from, to-from)
 }
 
+// count implements entries.
+func (v *validity) count() int { return v.rows }
+
+// pageEnd implements entries. A page has a multiple of eight rows.
+func (v *validity) pageEnd(from, most int) int { return min(from+max(8, most&^7), v.rows) }
+
+// appendLevels implements entries: a length, then one run.
+func (v *validity) appendLevels(dst []byte, from, to int) (_ []byte, present int, err error) {
+	at := len(dst)
+	dst = append(dst, 0, 0, 0, 0)
+	n := to - from
+	switch present = v.present(from, to); present {
+	case n, 0:
+		dst = binary.AppendUvarint(dst, uint64(n)<<1)
+		level := byte(1)
+		if present == 0 {
+			level = 0
+		}
+		dst = append(dst, level)
+	default:
+		groups := (n + 7) / 8
+		dst = binary.AppendUvarint(dst, uint64(groups)<<1|1)
+		dst = append(dst, v.bits[from/8:from/8+groups]...)
+	}
+	binary.LittleEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
+	return dst, present, nil
+}
+
 // words appends the eight-byte values of the arrays, without the nulls.
 func words(dst []uint64, arrays []arrow.Array) ([]uint64, error) {
 	for _, a := range arrays {
