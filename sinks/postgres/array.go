@@ -3,11 +3,13 @@ package postgres
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/apache/arrow/go/v14/arrow/array"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/scalar"
+	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
 // arrayHeader is the length of what an array begins with in the binary format: the number of its
@@ -62,4 +64,17 @@ func list(t pipeline.Type, column *array.String) (cell, error) {
 		binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4))
 		return dst
 	}, nil
+}
+
+// hasOtherArrays reports whether a table has, or may have, an array of another type of texts than its rows: COPY
+// takes only the type that an array says it is of, and statements convert it.
+func hasOtherArrays(s *warehouse.StagedTable, found warehouse.Columns) bool {
+	for i, t := range s.Types {
+		element, isArray := strings.CutSuffix(t, arraySuffix)
+		have := strings.TrimSuffix(found[s.Columns[i]].Type, arraySuffix)
+		if isArray && isText(element) && withoutArguments(have) != withoutArguments(element) {
+			return true
+		}
+	}
+	return false
 }

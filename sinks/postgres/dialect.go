@@ -80,13 +80,18 @@ func sqlType(t pipeline.Type) string {
 // arraySuffix ends the names of arrays.
 const arraySuffix = "[]"
 
-// takes is the Takes of the dialect: columns whose values are the same bytes. An array says its elements' type, so
-// that of a list has to be the same; the digits and the length are no part of it.
+// isText reports whether a type's values are texts that are stored as they are.
+func isText(name string) bool {
+	name = withoutArguments(name)
+	return name == "text" || name == "character varying"
+}
+
+// takes is the Takes of the dialect: columns whose values are the same bytes, and arrays of them.
 func takes(t pipeline.Type, have string) bool {
 	switch t.Kind {
 	case pipeline.List:
 		element, isArray := strings.CutSuffix(have, arraySuffix)
-		return isArray && withoutArguments(element) == withoutArguments(sqlType(t.Element())) && takes(t.Element(), element)
+		return isArray && takes(t.Element(), element)
 	case pipeline.String:
 		return have == "character varying"
 	case pipeline.VarChar:

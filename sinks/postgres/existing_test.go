@@ -29,7 +29,8 @@ var existing = []struct {
 	{"time", "time", `"09:30:00.5"`, "09:30:00.5", ""}, {"string", "time", `"09:30"`, "", "time"}, {"string", "timetz", `"09:30"`, "", "none"}, {"timestamptz", "timestamptz(3)", `"2024-02-29T10:00:00"`, "", "none"},
 	{"list(int32)", "int4[]", `"[7,null]"`, "[7,null]", ""}, {"list(string)", "text[]", `"[\"a\"]"`, `["a"]`, ""}, {"list(int64)", "int4[]", `"[7]"`, "", "list(int32)"}, {"json", "text[]", `"[]"`, "", "list(string)"}, {"list(string)", "jsonb", `"[]"`, "", "json"},
 	{"list(decimal(10,2))", "numeric(12,3)[]", `"[1.50]"`, "[1.500]", ""}, {"list(decimal(10,2))", "numeric[]", `"[1.50,0.00,-0.01,123456.70]"`, "[1.50,0.00,-0.01,123456.70]", ""}, {"list(decimal(10,2))", "numeric(9,2)[]", `"[1.50]"`, "", "list(decimal(9,2))"},
-	{"list(varchar(3))", "varchar(4)[]", `"[\"abc\"]"`, `["abc"]`, ""}, {"list(varchar(3))", "varchar(2)[]", `"[\"abc\"]"`, "", "list(varchar(2))"}, {"list(varchar(3))", "text[]", `"[\"abc\"]"`, "", "list(string)"}, {"list(string)", "varchar[]", `"[\"abc\"]"`, "", "none"},
+	{"list(varchar(3))", "varchar(4)[]", `"[\"abc\"]"`, `["abc"]`, ""}, {"list(varchar(3))", "varchar(2)[]", `"[\"abc\"]"`, "", "list(varchar(2))"}, {"list(varchar(3))", "text[]", `"[\"abc\"]"`, `["abc"]`, ""}, {"list(varchar(3))", "varchar[]", `"[\"abc\"]"`, `["abc"]`, ""}, {"list(string)", "varchar[]", `"[\"a\",null,\"\"]"`, `["a",null,""]`, ""},
+	{"list(string)", "varchar(9)[]", `"[\"abc\"]"`, "", "list(varchar(9))"}, {"list(string)", "char(9)[]", `"[\"abc\"]"`, "", "list(char(9))"}, {"list(string)", "uuid[]", `"[]"`, "", "list(uuid)"},
 	{"list(timestamp)", "timestamptz[]", `"[]"`, "", "list(timestamptz)"},
 }
 

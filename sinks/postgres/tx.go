@@ -119,8 +119,8 @@ func (t *tx) TableColumns(ctx context.Context, table string) (warehouse.Columns,
 }
 
 // Apply implements warehouse.Tx.
-func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.StagedTable, _ warehouse.Columns) error {
-	return t.ApplyParts(ctx, t, files, s)
+func (t *tx) Apply(ctx context.Context, files *warehouse.Files, s *warehouse.StagedTable, found warehouse.Columns) error {
+	return t.ApplyParts(ctx, t, files, s, hasOtherArrays(s, found))
 }
 
 // Copy implements warehouse.Copier.

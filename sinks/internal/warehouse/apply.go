@@ -109,8 +109,8 @@ const (
 
 // ApplyParts applies one table's rows for a database into which files are copied, a
 // file for each operation: deletes and updates by way of a stage, inserts straight
-// into the table.
-func (t *SQL) ApplyParts(ctx context.Context, c Copier, files *Files, s *StagedTable) error {
+// into the table, unless it takes values of the files by SQL only.
+func (t *SQL) ApplyParts(ctx context.Context, c Copier, files *Files, s *StagedTable, onlySQL bool) error {
 	if s.Deletes > 0 {
 		if err := t.applyPart(ctx, c, files, s, DeletePart, s.Key, s.Deletes, s.Delete); err != nil {
 			return err
@@ -124,10 +124,19 @@ func (t *SQL) ApplyParts(ctx context.Context, c Copier, files *Files, s *StagedT
 	if s.Inserts == 0 {
 		return nil
 	}
-	n, err := c.Copy(ctx, files, s.File+InsertPart, t.in(s.Table), s.Columns)
+	err := t.insertParts(ctx, c, files, s, onlySQL)
 	if err != nil && t.Dialect.Refusals != nil && t.Dialect.Refusals.IsDuplicate(err) {
 		return fmt.Errorf("%w (%w)", errRowIsThere, err)
 	}
+	return err
+}
+
+// insertParts puts in the rows that come.
+func (t *SQL) insertParts(ctx context.Context, c Copier, files *Files, s *StagedTable, onlySQL bool) error {
+	if onlySQL {
+		return t.applyPart(ctx, c, files, s, InsertPart, s.Columns, s.Inserts, s.Insert)
+	}
+	n, err := c.Copy(ctx, files, s.File+InsertPart, t.in(s.Table), s.Columns)
 	if err != nil {
 		return fmt.Errorf("copying inserted rows: %w", err)
 	}
