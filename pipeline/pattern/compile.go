@@ -47,43 +47,70 @@ func (c *compiler) mistake(at []string, format string, args ...any) {
 
 // conjunction compiles a map of fields below prefix. at is its place in the pattern.
 func (c *compiler) conjunction(at []string, prefix decode.Path, v any, depth int) *conjunction {
-	fields, ok := v.(map[string]any)
-	if !ok {
-		c.mistake(at, "a pattern is a map of fields, each with a list of tests, not %s", describe(v))
-		return nil
-	}
-	if len(fields) == 0 {
-		c.mistake(at, "an empty pattern: name at least one field, or leave the pattern out to match every item")
-		return nil
-	}
-	if depth > nestingMax {
-		c.mistake(at, "a pattern nests at most %d deep", nestingMax)
-		return nil
-	}
 	out := &conjunction{}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		place, value := append(at, name), fields[name]
-		switch {
-		case name == "$or":
-			out.choices = append(out.choices, c.patterns(place, prefix, value, depth))
-		case name == "$and":
-			out.join(c.patterns(place, prefix, value, depth))
-		case name == "$expr":
-			out.conditions = append(out.conditions, c.condition(place, prefix, value)...)
-		case len(prefix) == 0 && name == strings.TrimSuffix(MetaPrefix, "."):
-			out.fields = append(out.fields, c.metaMap(place, value)...)
-		case len(prefix) == 0 && strings.HasPrefix(name, MetaPrefix):
-			out.fields = append(out.fields, c.metaField(place, strings.TrimPrefix(name, MetaPrefix), value))
-		case strings.HasPrefix(name, "$"):
-			c.mistakes = append(c.mistakes, &spec.FieldError{Path: slices.Clone(place), Name: name,
-				Message: fmt.Sprintf("unknown operator %q", name), Known: append(MetaNames(), "$or", "$and", "$expr")})
-		default:
-			if f, ok := c.namedField(place, prefix, name, value, depth); ok {
-				out.fields = append(out.fields, f)
-			}
-		}
+	entries, ok := c.entries(out, at, prefix, v, depth)
+	if !ok {
+		return nil
 	}
+	out.fields = append(out.fields, c.fields(prefix, entries, depth)...)
 	return out
+}
+
+// entry is a field that a map names, by its path below the map's, and what is asked of it.
+type entry struct {
+	at    []string
+	path  decode.Path
+	value any
+}
+
+// entries returns the fields that a map names, and adds to out what else it has.
+func (c *compiler) entries(out *conjunction, at []string, prefix decode.Path, v any, depth int) (all []entry, ok bool) {
+	fields, ok := v.(map[string]any)
+	switch {
+	case !ok:
+		c.mistake(at, "a pattern is a map of fields, each with a list of tests, not %s%s", describe(v), patternHint(v))
+		return nil, false
+	case len(fields) == 0:
+		c.mistake(at, "an empty pattern: name at least one field, or leave the pattern out to match every item")
+		return nil, false
+	case depth > nestingMax:
+		c.mistake(at, "a pattern nests at most %d deep", nestingMax)
+		return nil, false
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		place, value := append(slices.Clone(at), name), fields[name]
+		if strings.HasPrefix(name, "$") {
+			c.special(out, place, prefix, value, depth)
+			continue
+		}
+		path, err := decode.ParsePath(name)
+		if err != nil {
+			c.mistake(place, "%v", err)
+			continue
+		}
+		all = append(all, entry{place, path, value})
+	}
+	return all, true
+}
+
+// special compiles what is no field of the item: its name begins with $.
+func (c *compiler) special(out *conjunction, at []string, prefix decode.Path, v any, depth int) {
+	name := at[len(at)-1]
+	switch {
+	case name == "$or":
+		out.choices = append(out.choices, c.patterns(at, prefix, v, depth))
+	case name == andName:
+		out.join(c.patterns(at, prefix, v, depth))
+	case name == exprName:
+		out.conditions = append(out.conditions, c.condition(at, prefix, v)...)
+	case len(prefix) == 0 && name == strings.TrimSuffix(MetaPrefix, "."):
+		out.fields = append(out.fields, c.metaMap(at, v)...)
+	case len(prefix) == 0 && strings.HasPrefix(name, MetaPrefix):
+		out.fields = append(out.fields, c.metaField(at, strings.TrimPrefix(name, MetaPrefix), v))
+	default:
+		c.mistakes = append(c.mistakes, &spec.FieldError{Path: at, Name: name,
+			Message: fmt.Sprintf("unknown operator %q", name), Known: append(MetaNames(), "$or", andName, exprName)})
+	}
 }
 
 // join adds what all of the patterns of $and ask for: that is one conjunction.
@@ -99,9 +126,18 @@ func (c *conjunction) join(all []*conjunction) {
 
 // patterns compiles the list of $or or $and.
 func (c *compiler) patterns(at []string, prefix decode.Path, v any, depth int) []*conjunction {
+	name := at[len(at)-1]
 	list, ok := v.([]any)
-	if !ok || len(list) == 0 {
-		c.mistake(at, "%s takes a list of patterns, not %s", at[len(at)-1], describe(v))
+	switch {
+	case !ok || len(list) == 0:
+		c.mistake(at, "%s takes a list of patterns, not %s%s", name, describe(v), eachHint(v))
+		return nil
+	case len(prefix) > 0 && areTests(list):
+		write := flow(map[string]any{andName: list})
+		if name != andName {
+			write = strings.Trim(flow(list), "[]")
+		}
+		c.mistake(at, "here %s is about the values in %s; for tests of %s itself write [%s]", name, prefix, prefix, write)
 		return nil
 	}
 	var out []*conjunction
@@ -110,6 +146,11 @@ func (c *compiler) patterns(at []string, prefix decode.Path, v any, depth int) [
 	}
 	return out
 }
+
+const (
+	andName  = "$and"
+	exprName = "$expr"
+)
 
 func (c *compiler) metaMap(at []string, v any) []field {
 	fields, ok := v.(map[string]any)
@@ -130,44 +171,69 @@ func (c *compiler) metaField(at []string, name string, v any) field {
 		c.mistakes = append(c.mistakes, &spec.FieldError{Path: slices.Clone(at), Name: MetaPrefix + name,
 			Message: fmt.Sprintf("unknown metadata %q", MetaPrefix+name), Known: MetaNames()})
 	}
-	return field{meta: meta, tests: c.tests(at, v)}
+	before := len(c.mistakes)
+	f := field{meta: meta, tests: c.tests(at, v)}
+	if list, isList := v.([]any); ok && isList && len(c.mistakes) == before {
+		c.refuseMeta(at, meta, list, f.tests)
+	}
+	return f
 }
 
-// namedField compiles the field that a key names.
-func (c *compiler) namedField(at []string, prefix decode.Path, name string, v any, depth int) (field, bool) {
-	path, err := decode.ParsePath(name)
-	if err != nil {
-		c.mistake(at, "%v", err)
-		return field{}, false
+// fields compiles the fields that a map names. Those whose paths begin alike are one field,
+// whose conditions one element of a list has to meet: lines.sku and lines.qty are sku and qty
+// of lines. Indexes stay with the name before them: they choose an element.
+func (c *compiler) fields(prefix decode.Path, entries []entry, depth int) (all []field) {
+	var first []decode.Path
+	nested := map[int][]entry{}
+	for _, e := range entries {
+		n := 1
+		for n < len(e.path) && e.path[n].IsIndex {
+			n++
+		}
+		here := slices.Concat(prefix, e.path[:n])
+		e.path = e.path[n:]
+		if len(e.path) == 0 && (!isMap(e.value) || c.bareTests(e.at, e.value)) {
+			all = append(all, c.tested(here, e))
+			continue
+		}
+		i := slices.IndexFunc(first, func(p decode.Path) bool { return slices.Equal(p, here) })
+		if i < 0 {
+			i, first = len(first), append(first, here)
+		}
+		nested[i] = append(nested[i], e)
 	}
-	return c.pathField(at, prefix, path, v, depth), true
+	for i, here := range first {
+		all = append(all, c.nested(here, nested[i], depth))
+	}
+	return all
 }
 
-// pathField compiles a path as nested fields, so that a list on the way is looked
-// into. Indexes stay with the name before them: they choose an element.
-func (c *compiler) pathField(at []string, prefix, path decode.Path, v any, depth int) field {
-	n := 1
-	for n < len(path) && path[n].IsIndex {
-		n++
-	}
-	here := slices.Concat(prefix, path[:n])
+// tested compiles the tests of a value.
+func (c *compiler) tested(here decode.Path, e entry) field {
 	f := field{slot: c.slot(here)}
+	if !isMap(e.value) {
+		f.tests = c.tests(e.at, e.value)
+	}
 	f.uses = []int{f.slot}
-	switch {
-	case n < len(path):
-		below := c.pathField(at, here, path[n:], v, depth)
-		f.below = &conjunction{fields: []field{below}}
-	case c.bareTests(at, v):
-	case isMap(v):
-		f.below = c.conjunction(at, here, v, depth+1)
-	default:
-		f.tests = c.tests(at, v)
+	f.list = c.list(here, f.uses)
+	return f
+}
+
+// nested compiles what is asked of a value's own values.
+func (c *compiler) nested(here decode.Path, entries []entry, depth int) field {
+	f := field{slot: c.slot(here), below: &conjunction{}}
+	var below []entry
+	for _, e := range entries {
+		if len(e.path) > 0 {
+			below = append(below, e)
+		} else if inner, ok := c.entries(f.below, e.at, here, e.value, depth+1); ok {
+			below = append(below, inner...)
+		}
 	}
-	if f.below != nil {
-		f.uses = append(f.uses, f.below.slots()...)
-		slices.Sort(f.uses)
-		f.uses = slices.Compact(f.uses)
-	}
+	f.below.fields = append(f.below.fields, c.fields(here, below, depth+1)...)
+	f.uses = append(f.below.slots(), f.slot)
+	slices.Sort(f.uses)
+	f.uses = slices.Compact(f.uses)
 	f.list = c.list(here, f.uses)
 	return f
 }

@@ -31,12 +31,18 @@ func (c *compiler) tests(at []string, v any) []test {
 		switch v.(type) {
 		case string, json.Number, bool, nil:
 			hint = fmt.Sprintf("; write [%s]", describe(v))
+			if name := at[len(at)-1]; name == strings.TrimPrefix(exprName, "$") {
+				hint += fmt.Sprintf(", or %s for an expression", exprName)
+			}
 		}
 		c.mistake(at, "a field takes a list of tests, not %s%s", describe(v), hint)
 		return nil
 	}
 	if len(list) == 0 {
 		c.mistake(at, "an empty list of tests matches nothing")
+	}
+	if c.patternsMeant(at, list) {
+		return nil
 	}
 	var out []test
 	for i, e := range list {
@@ -63,41 +69,52 @@ func (c *compiler) operators(at []string, m map[string]any) (t test, ok bool) {
 		return t, false
 	}
 	before := len(c.mistakes)
-	var all []test
+	var all []part
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !slices.Contains(operatorNames, name) {
-			c.unknownOperator(at, name, operatorNames)
-			continue
+		place := append(slices.Clone(at), name)
+		switch {
+		case name == andName:
+			all = append(all, c.allTests(place, m[name])...)
+		case !slices.Contains(operatorNames, name):
+			c.unknownOperator(at, name, append(slices.Clone(operatorNames), andName))
+		default:
+			all = append(all, part{c.test(place, name, m[name]), name, "{" + name + ": " + flow(m[name]) + "}"})
 		}
-		all = append(all, c.test(append(at, name), name, m[name]))
 	}
 	if len(c.mistakes) > before {
 		return t, false
 	}
-	if len(all) == 1 {
-		return all[0], true
-	}
-	if why := contradiction(m); why != "" {
+	if why := contradiction(all); why != "" {
 		c.mistake(at, "no value passes all of these tests: %s", why)
 		return t, false
 	}
-	return test{op: opAll, inner: all}, true
+	if len(all) == 1 {
+		return all[0].test, true
+	}
+	t = test{op: opAll}
+	for i := range all {
+		t.inner = append(t.inner, all[i].test)
+	}
+	return t, true
 }
 
-// contradiction says why no value can pass all of several operators; empty = one may.
-func contradiction(m map[string]any) string {
-	if m["exists"] == false {
-		return "what does not exist has no value; leave exists: false out, or write it as a test of its own"
+// allTests compiles the list of $and among tests: all must pass for one value.
+func (c *compiler) allTests(at []string, v any) (all []part) {
+	list, ok := v.([]any)
+	if !ok || len(list) == 0 {
+		c.mistake(at, "%s takes a list of tests that must all pass, as in [{prefix: a}, {suffix: b}], not %s", andName, describe(v))
+		return nil
 	}
-	if _, ok := m["numeric"]; !ok {
-		return ""
-	}
-	for _, name := range textOperators {
-		if _, ok := m[name]; ok {
-			return fmt.Sprintf("numeric asks for a number and %s for a text; to match either, write each as a test of its own", name)
+	for i, e := range list {
+		place := append(slices.Clone(at), strconv.Itoa(i))
+		m, ok := e.(map[string]any)
+		if !ok {
+			all = append(all, part{c.exact(place, e), flow(e), flow(e)})
+		} else if t, ok := c.operators(place, m); ok {
+			all = append(all, part{t, strings.Join(slices.Sorted(maps.Keys(m)), ", "), flow(e)})
 		}
 	}
-	return ""
+	return all
 }
 
 // bareTests reports tests that were written without their list, {prefix: x} where
@@ -179,8 +196,11 @@ func (c *compiler) operator(at []string, m map[string]any, known []string) (name
 }
 
 func (c *compiler) unknownOperator(at []string, name string, known []string) {
-	c.mistakes = append(c.mistakes, &spec.FieldError{Path: append(slices.Clone(at), name),
-		Message: fmt.Sprintf("unknown operator %q", name), Name: name, Known: known})
+	m := &spec.FieldError{Path: append(slices.Clone(at), name), Message: fmt.Sprintf("unknown operator %q", name), Name: name, Known: known}
+	if advice := operatorAdvice[strings.ToLower(name)]; advice != "" {
+		m.Message, m.Known = m.Message+": write "+advice, nil
+	}
+	c.mistakes = append(c.mistakes, m)
 }
 
 // exact compiles a plain value.
@@ -216,7 +236,11 @@ func (c *compiler) number(at []string, v any) decimal.Number {
 func (c *compiler) text(at []string, v any) []byte {
 	s, ok := v.(string)
 	if !ok {
-		c.mistake(at, "want a string, not %s", describe(v))
+		hint := ""
+		if list, ok := v.([]any); ok && len(list) > 0 {
+			hint = "; to match one of several, write a test for each"
+		}
+		c.mistake(at, "want a string, not %s%s", describe(v), hint)
 	}
 	return []byte(s)
 }
@@ -349,15 +373,23 @@ func (c *compiler) numeric(at []string, arg any) []numberBound {
 		c.mistake(at, `numeric takes pairs of comparison and number, as in [">", 0, "<=", 5]`)
 		return nil
 	}
+	before := len(c.mistakes)
 	var out []numberBound
 	for i := 0; i < len(list); i += 2 {
 		name, _ := list[i].(string)
 		b, ok := boundOperators[name]
 		if !ok {
-			c.mistake(append(at, strconv.Itoa(i)), "unknown comparison %s: want one of < <= = >= >", describe(list[i]))
+			hint := ""
+			if name == "!=" {
+				hint = fmt.Sprintf("; write {anything-but: %s} for other values", flow(list[i+1]))
+			}
+			c.mistake(append(at, strconv.Itoa(i)), "unknown comparison %s: want one of < <= = >= >%s", describe(list[i]), hint)
 		}
 		b.number = c.number(append(at, strconv.Itoa(i+1)), list[i+1])
 		out = append(out, b)
+	}
+	if len(c.mistakes) == before && excludeEachOther(out, out) {
+		c.mistake(at, "no number is within these bounds, which must all hold; to match one of several ranges, write a test for each")
 	}
 	return out
 }

@@ -70,17 +70,20 @@ func (t *test) disjoint(o *test) bool {
 	if v, one := o.only(); one {
 		return !t.passes(v, nil)
 	}
+	a, b := t.kind(), o.kind()
 	switch {
-	case t.op == opPrefix && o.op == opPrefix:
-		return !bytes.HasPrefix(t.text, o.text) && !bytes.HasPrefix(o.text, t.text)
-	case t.op == opSuffix && o.op == opSuffix:
-		return !bytes.HasSuffix(t.text, o.text) && !bytes.HasSuffix(o.text, t.text)
-	case t.op == opEqualFold && o.op == opEqualFold:
-		return !bytes.EqualFold(t.text, o.text)
+	case a != decode.Missing && b != decode.Missing && a != b:
+		return true
 	case t.op == opNetwork && o.op == opNetwork:
 		return !t.net.Overlaps(o.net)
+	case t.op == opNumeric && o.op == opNumeric:
+		return excludeEachOther(t.bounds, o.bounds)
+	case t.op == opAll:
+		return slices.ContainsFunc(t.inner, func(part test) bool { return part.disjoint(o) })
+	case o.op == opAll:
+		return o.disjoint(t)
 	}
-	return false
+	return t.textsDiffer(o)
 }
 
 // only returns the value that a test asks for, if it asks for just one.
@@ -94,6 +97,8 @@ func (t *test) only() (v operand, ok bool) {
 		return operand{kind: decode.Number, text: t.text}, true
 	case opNull:
 		return operand{kind: decode.Null}, true
+	case opWildcard:
+		return operand{kind: decode.String, text: t.parts[0]}, len(t.parts) == 1
 	}
 	return operand{}, false
 }
@@ -120,7 +125,7 @@ func allOf(list []any) string {
 	case values:
 		return fmt.Sprintf("write [{anything-but: [%s]}] for the values that are none of them", strings.Join(left, ", "))
 	}
-	return "write each in a pattern of its own in $and for the values that pass all, as in $and: [{a: [x]}, {a: [y]}]"
+	return fmt.Sprintf("write [%s] for the values that pass all", flow(map[string]any{andName: list}))
 }
 
 // elements writes a value, or each of a list of values.

@@ -15,65 +15,92 @@ import (
 type absent struct{}
 
 func naiveMap(pattern map[string]any, item any) bool {
-	for name, want := range pattern {
-		if name == "$or" {
-			found := false
-			for _, alternative := range want.([]any) {
-				found = found || naiveMap(alternative.(map[string]any), item)
-			}
-			if !found {
-				return false
-			}
+	return naiveEntries([]naiveEntry{{nil, pattern}}, item)
+}
+
+// naiveEntry is what a map asks of the value that a path of names leads to.
+type naiveEntry struct {
+	names []string
+	want  any
+}
+
+// naiveEntries asks all entries of one value. Those whose names begin alike are asked of one
+// element of a list.
+func naiveEntries(entries []naiveEntry, item any) bool {
+	below := map[string][]naiveEntry{}
+	for _, e := range entries {
+		if len(e.names) > 0 {
+			below[e.names[0]] = append(below[e.names[0]], naiveEntry{e.names[1:], e.want})
 			continue
 		}
-		if name == "$and" {
-			for _, part := range want.([]any) {
-				if !naiveMap(part.(map[string]any), item) {
+		for name, want := range e.want.(map[string]any) {
+			switch name {
+			case "$or", "$and":
+				matching := 0
+				for _, p := range want.([]any) {
+					if naiveMap(p.(map[string]any), item) {
+						matching++
+					}
+				}
+				if matching == 0 || name == "$and" && matching < len(want.([]any)) {
 					return false
 				}
+			case "$expr":
+				if !naiveExpr(want.(string), item) {
+					return false
+				}
+			default:
+				names := strings.Split(name, ".")
+				below[names[0]] = append(below[names[0]], naiveEntry{names[1:], want})
 			}
-			continue
 		}
-		if name == "$expr" {
-			if !naiveExpr(want.(string), item) {
-				return false
-			}
-			continue
-		}
-		names := strings.Split(name, ".")
-		for i := len(names) - 1; i > 0; i-- {
-			want = map[string]any{names[i]: want}
-		}
+	}
+	for name, entries := range below {
 		var value any = absent{}
 		if m, ok := item.(map[string]any); ok {
-			if v, ok := m[names[0]]; ok {
+			if v, ok := m[name]; ok {
 				value = v
 			}
 		}
-		if !naiveField(want, value) {
+		var nested []naiveEntry
+		for _, e := range entries {
+			if tests, ok := e.want.([]any); !ok || len(e.names) > 0 {
+				nested = append(nested, e)
+			} else if !naiveTested(tests, value) {
+				return false
+			}
+		}
+		if nested != nil && !naiveNested(nested, value) {
 			return false
 		}
 	}
 	return true
 }
 
-func naiveField(want, value any) bool {
+func naiveNested(entries []naiveEntry, value any) bool {
 	list, isList := value.([]any)
-	below, nested := want.(map[string]any)
-	switch {
-	case isList && nested && len(list) == 0:
-		return naiveMap(below, absent{})
-	case isList:
-		found := !nested && naiveTests(want.([]any), value)
-		for _, element := range list {
-			found = found || naiveField(want, element)
-		}
-		return found
-	case nested:
-		return naiveMap(below, value)
-	default:
-		return naiveTests(want.([]any), value)
+	if !isList {
+		return naiveEntries(entries, value)
 	}
+	for _, element := range list {
+		if naiveNested(entries, element) {
+			return true
+		}
+	}
+	return len(list) == 0 && naiveEntries(entries, absent{})
+}
+
+func naiveTested(tests []any, value any) bool {
+	if naiveTests(tests, value) {
+		return true
+	}
+	list, _ := value.([]any)
+	for _, element := range list {
+		if naiveTested(tests, element) {
+			return true
+		}
+	}
+	return false
 }
 
 func naiveTests(tests []any, value any) bool {
@@ -100,6 +127,13 @@ func naiveTest(t, value any) bool {
 
 func naiveOperator(name string, arg, value any) bool {
 	switch name {
+	case "$and":
+		for _, t := range arg.([]any) {
+			if !naiveTest(t, value) {
+				return false
+			}
+		}
+		return true
 	case "exists":
 		_, missing := value.(absent)
 		return missing != arg.(bool)

@@ -28,15 +28,17 @@
 //     NULL is there, and so are an empty list and a map.
 //
 // Of a test with several operators, {prefix: x, anything-but: y}, all must pass for
-// one value. A list of tests that no value can fail, such as [{prefix: x},
-// {anything-but: xy}], is a mistake.
+// one value, and so must all tests of {$and: [{wildcard: x}, {wildcard: y}]}. A list of
+// tests that no value can fail, such as [{prefix: x}, {anything-but: xy}], is a mistake,
+// and so are tests that no value can pass.
 //
 // # Values
 //
 // A list or set matches if one of its elements does, elements of lists in it
-// included; the fields of a nested pattern must match within one element. An
-// empty list has no element: only exists passes. A map is no plain value and
-// only exists looks at it. A binary is its base64 text.
+// included; the fields of a nested pattern must match within one element, and so must
+// those of one map whose paths begin alike, lines.sku and lines.qty. An empty list has
+// no element: only exists passes. A map is no plain value and only exists looks at it.
+// A binary is its base64 text.
 //
 // So $and: [{lines: p}, {lines: q}] asks for an element like p and for one like q, and
 // lines: {$and: [p, q]} for one that is like both.
@@ -47,10 +49,11 @@
 // empty lists too; a name of an item that has a dot in it is written in quotes;
 // numbers are compared exactly at any size; texts are compared byte by byte, IP
 // addresses too, unless cidr tests them; cidr does not look behind the mask of its
-// network, and takes /32 and /128; a $or of another shape is refused, and so is a key
-// that stands twice; case is folded as Unicode does; patterns nest 64 deep. A number
-// of an item is a number: numeric tests it, as it does not in a filter of a Lambda
-// function, which sees DynamoDB's {"N": "42"}.
+// network, and takes /32 and /128; a $or beside a nested pattern may be about another
+// element than that, one in it is about the same; a $or of another shape is refused, and
+// so is a key that stands twice; case is folded as Unicode does; patterns nest 64 deep.
+// A number of an item is a number: numeric tests it, as it does not in a filter of a
+// Lambda function, which sees DynamoDB's {"N": "42"}.
 //
 // What EventBridge refuses is taken where it has a meaning: numeric with any bounds,
 // anything-but with each of the tests of text and with bools, null and values of

@@ -66,7 +66,7 @@ func (r random) pattern(depth int, top bool) map[string]any {
 		case top && n < 3:
 			p["$expr"] = r.path()
 		case depth > 0 && n < 6:
-			p[pick(r, names...)] = r.pattern(depth-1, false)
+			p[r.path()] = r.pattern(depth-1, false)
 		default:
 			p[r.path()] = r.tests()
 		}
@@ -94,10 +94,12 @@ func (r random) tests() []any {
 func (r random) test() map[string]any {
 	test := map[string]any{}
 	for range 1 + r.IntN(2) {
-		name := pick(r, "prefix", "suffix", "equals-ignore-case", "wildcard", "cidr", "numeric", "exists", "anything-but", "anything-but")
+		name := pick(r, "prefix", "suffix", "equals-ignore-case", "wildcard", "cidr", "numeric", "exists", "anything-but", "anything-but", "$and")
 		switch name {
+		case "$and":
+			test[name] = r.tests()
 		case "numeric":
-			test[name] = []any{pick(r, "<", "<=", "=", ">", ">="), pick(r, json.Number("1"), json.Number("2"))}
+			test[name] = []any{r.comparison(), r.number()}
 		case "exists":
 			test[name] = r.IntN(3) > 0
 		case "anything-but":
@@ -242,6 +244,44 @@ func TestListsOfAllValues(t *testing.T) {
 	}
 }
 
+// TestImpossibleTests: several tests that are refused since no value passes all of them are
+// passed by none.
+func TestImpossibleTests(t *testing.T) {
+	r := newRandom(t)
+	refused := map[string]int{}
+	for range 20_000 {
+		test := map[string]any{"$and": []any{r.test(), r.test()}}
+		if r.IntN(4) == 0 {
+			test = map[string]any{"numeric": []any{r.comparison(), r.number(), r.comparison(), r.number(), r.comparison(), r.number()}}
+		}
+		_, err := Compile(map[string]any{"a": []any{test}}, nil)
+		reason := ""
+		for _, known := range []string{"no value passes all of these", "no number is within these bounds"} {
+			if err != nil && strings.Contains(err.Error(), known) {
+				reason = known
+			}
+		}
+		if reason == "" {
+			continue
+		}
+		refused[reason]++
+		for _, v := range []any{absent{}, nil, true, json.Number("0"), json.Number("1"), json.Number("1.5"), json.Number("2"), json.Number("3"), "", "a", "b", "ab", "AB", "aB", "ba", "aab", "bab", "10.0.0.1", "10.1.0.1", "::1"} {
+			if naiveTest(test, v) {
+				t.Fatalf("%s is refused, but %v passes: %v", marshal(t, test), v, err)
+			}
+		}
+	}
+	if len(refused) < 2 || refused["no value passes all of these"] < 1_000 {
+		t.Errorf("refused are %v", refused)
+	}
+}
+
+func (r random) comparison() any { return pick[any](r, "<", "<=", "=", ">", ">=") }
+
+func (r random) number() any {
+	return pick[any](r, json.Number("1"), json.Number("2.0"), json.Number("2"))
+}
+
 // TestListsThatAreRefused: the messages say what to write, and that is accepted.
 func TestListsThatAreRefused(t *testing.T) {
 	for text, want := range map[string]string{
@@ -250,15 +290,15 @@ func TestListsThatAreRefused(t *testing.T) {
 		`[{"wildcard":"v*"},{"anything-but":"v0"}]`:                                     `write [{wildcard: "v*", anything-but: "v0"}]`,
 		`[{"numeric":[">",100]},{"anything-but":101}]`:                                  `write [{numeric: [">", 100], anything-but: 101}]`,
 		`[{"anything-but":"a"},{"anything-but":["b",1]}]`:                               `write [{anything-but: ["a", "b", 1]}] for the values that are none of them`,
-		`[{"anything-but":{"prefix":"a"}},{"anything-but":{"prefix":"b"}}]`:             `write each in a pattern of its own in $and`,
-		`[{"anything-but":["a","b"]},{"anything-but":{"prefix":"x"}}]`:                  `write each in a pattern of its own in $and`,
-		`[{"prefix":"ab"},{"prefix":"a"},{"anything-but":{"prefix":["ab","aa"]}}]`:      `write each in a pattern of its own in $and`,
+		`[{"anything-but":{"prefix":"a"}},{"anything-but":{"prefix":"b"}}]`:             `write [{$and: [{anything-but: {prefix: "a"}}, {anything-but: {prefix: "b"}}]}] for the values that pass all`,
+		`[{"anything-but":["a","b"]},{"anything-but":{"prefix":"x"}}]`:                  `write [{$and: [{`,
+		`[{"prefix":"ab"},{"prefix":"a"},{"anything-but":{"prefix":["ab","aa"]}}]`:      `write [{$and: [{`,
 		`[{"anything-but":"a"},"a"]`:                                                    `leave anything-but out, or write [{exists: true}]`,
 		`[{"cidr":"10.0.0.0/8"},{"anything-but":{"cidr":"10.1.0.0/16"}}]`:               `write [{cidr: "10.0.0.0/8", anything-but: {cidr: "10.1.0.0/16"}}]`,
 		`[{"suffix":{"equals-ignore-case":"B"}},{"anything-but":"ab"}]`:                 `write [{suffix: {equals-ignore-case: "B"}, anything-but: "ab"}]`,
 		`[{"anything-but":{"equals-ignore-case":"xY"}},{"equals-ignore-case":"Xy"}]`:    `write [{anything-but: {equals-ignore-case: "xY"}, equals-ignore-case: "Xy"}]`,
 		`[{"anything-but":"v0"},{"prefix":"v","suffix":"0"}]`:                           `write [{anything-but: "v0", prefix: "v", suffix: "0"}]`,
-		`[{"anything-but":{"wildcard":"a*b"}},{"wildcard":"a*b"},{"anything-but":"x"}]`: `write each in a pattern of its own in $and`,
+		`[{"anything-but":{"wildcard":"a*b"}},{"wildcard":"a*b"},{"anything-but":"x"}]`: `write [{$and: [{`,
 	} {
 		_, err := Compile(parse(t, `{"a":`+text+`}`), nil)
 		if err == nil || !strings.Contains(err.Error(), everyValue) || !strings.Contains(err.Error(), want) {

@@ -22,7 +22,7 @@ func TestMistakes(t *testing.T) {
 			`tables/t/key/0: table "t" has no column "idd" for its key (idd|id)`, `tables/t/key/2: column "id" stands twice`},
 		"tables:\n\tt:\n\t\twhere: {type: order, x: [{prefx: a}]}" + good: {
 			`tables/t/where/type: a field takes a list of tests`,
-			`tables/t/where/x/0/prefx: unknown operator "prefx" (prefx|prefix,suffix,equals-ignore-case,wildcard,cidr,anything-but,numeric,exists)`},
+			`tables/t/where/x/0/prefx: unknown operator "prefx" (prefx|prefix,suffix,equals-ignore-case,wildcard,cidr,anything-but,numeric,exists,$and)`},
 		"tables:\n\tt:\n\t\twhere: {$expr: total + 1, $or: [{$expr: $meta.ttl}, {a: {$expr: b}}]}" + good: {
 			`tables/t/where/$expr: type mismatch: the result is a number, not bool`, `tables/t/where/$or/0/$expr: $meta.ttl is tested beside $expr`,
 			`tables/t/where/$or/1/a/$expr: $expr is about the item, not about what is at a`},
