@@ -73,7 +73,7 @@ func TestMistakes(t *testing.T) {
 		"tables:\n\tt:\n\t\tcolumns: {a: {expr: 'x +'}, b: {expr: 'foo(x)'}, c: {expr: 'now()'}, d: {expr: '$meta.tabel'}, e: {expr: x, type: binary}, f: {expr: '$env'}, g: {expr: 'keys(m, 1)'}}": {
 			`tables/t/columns/a/expr: the expression ends where something is missing`, `tables/t/columns/b/expr: unknown function "foo" (foo|`,
 			`tables/t/columns/c/expr: now is not there`, `tables/t/columns/d/expr: unknown metadata "$meta.tabel" ($meta.tabel|`,
-			`tables/t/columns/e/type: an expression gives no binary`, `tables/t/columns/f/expr: $env is not there`, `tables/t/columns/g/expr: keys takes 1 argument, not 2`},
+			`tables/t/columns/e/type: an expression gives no binary`, `tables/t/columns/f/expr: $env wants a name, as in $env["order-id"]`, `tables/t/columns/g/expr: keys takes 1 argument, not 2`},
 	} {
 		_, err := New("items", readConfig(t, text))
 		if err == nil {

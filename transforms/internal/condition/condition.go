@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/decode"
@@ -35,6 +36,8 @@ func (Compiler) Condition(text string) (pattern.Condition, []*spec.FieldError) {
 	if e != nil {
 		if m := e.Gives(expression.Accepts(boolean), boolean); m != nil {
 			mistakes = append(mistakes, m)
+		} else if len(n.variables) == 0 {
+			mistakes = append(mistakes, &expression.Mistake{Width: utf8.RuneCountInString(text), Message: "it names nothing of the item, so it is the same for every one"})
 		}
 	}
 	if len(mistakes) > 0 {

@@ -52,6 +52,9 @@ func TestHolds(t *testing.T) {
 		{"any(lines, .qty > 1 && .sku == \"a\")", `{"Item":{"lines":{"L":[{"M":{"qty":{"N":"2"},"sku":{"S":"a"}}}]}}}`, true},
 		{"SK[0] == \"v\"", `{"SK":"v12"}`, true},
 		{"tags[0] == \"a\"", `{"Item":{"tags":{"SS":["b","a"]}}}`, true},
+		{"$env[\"order-id\"] == \"x\" and $env[\"a.b\"].c > 1", `{"order-id":"x","a.b":{"c":2}}`, true},
+		{"$env[\"order-id\"] == \"x\"", `{"Item":{"order-id":{"S":"y"}}}`, false},
+		{"let n = $env[\"n\"]; n + n > 3", `{"n":2}`, true},
 		{"active", `{"active":true}`, true},
 		{"active", `{"active":false}`, false},
 		{"not (deleted ?? false)", `{}`, true},
@@ -100,6 +103,10 @@ func TestMistakes(t *testing.T) {
 		"$meta.ttl || $meta.evnt":        {"$meta.ttl is tested beside $expr", `unknown metadata "$meta.evnt"`},
 		"$meta":                          {`unknown metadata "$meta"`},
 		"nosuch(total)":                  {"nosuch"},
+		"$env":                           {`0:4 $env wants a name, as in $env["order-id"]`},
+		"$env[0] > 1":                    {`0:4 $env wants a name, as in $env["order-id"]`},
+		"1 > 2":                          {"0:5 it names nothing of the item, so it is the same for every one"},
+		"nil":                            {"0:3 it names nothing of the item"},
 	} {
 		c, mistakes := Compiler{}.Condition(text)
 		if c != nil {

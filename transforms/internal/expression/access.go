@@ -8,7 +8,8 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/decode"
 )
 
-// environment is what expr-lang calls all variables at once.
+// environment is what expr-lang calls all variables at once: a name that is no word stands
+// in it in quotes.
 const environment = "$env"
 
 // access compiles a name, or what stands in a value.
@@ -25,7 +26,9 @@ func (c *compiler) access(n ast.Node) node {
 	}
 	if chain, first := c.chain(n); chain != nil {
 		if chain[0].Name == environment {
-			return c.fail(first.Location(), "%s is not there: name what is used", environment)
+			if chain = chain[1:]; len(chain) == 0 || chain[0].IsIndex {
+				return c.fail(first.Location(), "%[1]s wants a name, as in %[1]s[\"order-id\"]", environment)
+			}
 		}
 		number, typ, steps, err := c.names.Resolve(chain)
 		if err != nil {
