@@ -37,6 +37,7 @@ func (c columnName) String() string { return c.tableName.String() + "." + c.Colu
 type columnLineage struct {
 	columnName
 	Type      string         `json:"type"`
+	Masked    bool           `json:"masked,omitempty"` // messages do not show its values
 	How       string         `json:"how,omitempty"`
 	Generated bool           `json:"generated,omitempty"` // made by starlift, as How says
 	Inputs    []lineageInput `json:"inputs"`
@@ -84,6 +85,7 @@ type rowOrigin struct {
 // sourceOrigin is a source whose changes come through filters.
 type sourceOrigin struct {
 	Source  string   `json:"source"`
+	Deletes string   `json:"deletes,omitempty"` // which of its records are deletes, where an attribute says it
 	Filters []string `json:"filters,omitempty"`
 
 	inputs []lineageInput
@@ -102,7 +104,7 @@ func newLineage(n *graph.Nodes, redact func(string) string) *Lineage {
 		l.Rows = append(l.Rows, r.rows(o, from.Rows))
 		for i, c := range o.Table.Columns {
 			l.Columns = append(l.Columns, columnLineage{
-				columnName: nameOf(o, i), Type: c.Type.String(), How: redact(from.Columns[i].How), Generated: from.Columns[i].Generated,
+				columnName: nameOf(o, i), Type: c.Type.String(), Masked: c.Masked, How: redact(from.Columns[i].How), Generated: from.Columns[i].Generated,
 				Inputs: r.inputs(o, from.Columns[i].Inputs),
 			})
 		}
@@ -175,8 +177,9 @@ func (r lineageReader) sources(of graph.Output) (all []sourceOrigin) {
 		if n.Name != of.Node {
 			continue
 		}
-		for _, s := range n.SourceLineages() {
-			origin := sourceOrigin{Source: s.Source}
+		for _, s := range r.nodes.SourceLineages(n) {
+			origin := sourceOrigin{Source: s.Source, Deletes: r.redact(s.Deletes)}
+			origin.inputs = r.inputs(of, s.Inputs)
 			for _, f := range s.Filters {
 				origin.Filters = append(origin.Filters, r.redact(f.Where))
 				origin.inputs = append(origin.inputs, r.inputs(of, f.Inputs)...)

@@ -38,9 +38,52 @@ func (p *Plan) LineageOf(text string) (*Lineage, error) {
 		return p.Lineage.only(p.Lineage.furthest(asked)), nil
 	case len(columns) > 0:
 		return nil, notKnown(text, "column", columns)
-	default:
-		return nil, notKnown(text, "table", tables)
 	}
+	if what, names := p.meant(text); names != nil {
+		return nil, fmt.Errorf("--lineage %q: that is a %s, and of a table is asked: write %s", text, what, listed(names, "or"))
+	}
+	return nil, notKnown(text, "table", tables)
+}
+
+// meant says what else than a table a text names, and how to ask for its lineage.
+func (p *Plan) meant(text string) (what string, names []string) {
+	what = "column"
+	for i := range p.Lineage.Columns {
+		if c := &p.Lineage.Columns[i]; c.Column == text {
+			names = append(names, c.Table+"."+c.Column)
+		}
+	}
+	if names == nil {
+		what = "node"
+		for _, t := range p.Tables {
+			if t.Node == text {
+				names = append(names, tableName{text, t.Name}.String())
+			}
+		}
+		for _, e := range p.Edges {
+			if e.To == text && p.isSink(text) {
+				names = append(names, tableName{text, e.Table}.String())
+			}
+		}
+	}
+	slices.Sort(names)
+	return what, slices.Compact(names)
+}
+
+// listedMax is how many names a message lists.
+const listedMax = 20
+
+// listed joins names with commas, and the last with a word before it; empty = a comma. Of many
+// it counts the last ones.
+func listed(names []string, word string) string {
+	if n := len(names) - listedMax; n > 1 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:listedMax], ", "), n)
+	}
+	last := len(names) - 1
+	if word == "" || last == 0 {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:last], ", ") + " " + word + " " + names[last]
 }
 
 // LineageNames lists what LineageOf takes, but for names with a node in front.
@@ -65,7 +108,7 @@ func notKnown(text, what string, known []string) error {
 	if !strings.Contains(text, ".") {
 		known = shown
 	}
-	return usage.NotKnown("--lineage", text, known, fmt.Sprintf("there is no such %s: known are %s", what, strings.Join(shown, ", ")))
+	return usage.NotKnown("--lineage", text, known, fmt.Sprintf("there is no such %s: known are %s", what, listed(shown, "")))
 }
 
 // namesOf returns the names that a table may be asked for by.

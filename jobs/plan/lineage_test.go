@@ -200,7 +200,7 @@ transforms:
         columns:
           id: {from: sk, split: "#", part: 2}
           n: {}
-          sku: {from: l.sku}
+          sku: {from: l.sku, mask: true}
           first: {from: [l.a, b], extract: "x(.)"}
           changed: {from: $meta.created_at, type: timestamp}
           total: {expr: "l.price * rate ?? value", from: price, type: "decimal(10,2)"}
@@ -251,12 +251,99 @@ func TestLineageOfTransforms(t *testing.T) {
 	}
 	for _, want := range []string{
 		"some.line.one (int64)\n└─ more.line.one (int64)\n", "items.line.one (int64) = 1 + 1, a constant\n",
-		"  some.line: more.line where {\"n\": [1]} and b != \"\"\n", "  named.line: items.line where a row of the reference matches\n",
-		"  items.line: items of changes where {$meta.ttl: [false], tenant: [1]} where {kind: [\"order\"]}\n",
+		"  some.line: more.line where {\"n\": [1]} and (b != \"\")\n", "  named.line: items.line where a row of the reference matches\n",
+		"  items.line: items of changes (where {$meta.ttl: [false], tenant: [1]}) where {kind: [\"order\"]}\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("there is no %q in\n%s", want, b)
 		}
+	}
+}
+
+const whole = `
+name: whole
+sources:
+  a: {type: file, path: a.ndjson, format: json, key: [id], table: a, operation: {from: [op, meta.op], delete: [D, R]}}
+  b: {type: file, path: b.ndjson, format: json, key: [id], table: b}
+transforms:
+  some: {type: filter, inputs: [b], where: {$expr: x > 1}}
+  all: {type: unnest, inputs: [a, some], tables: {t: {key: [id], columns: {id: {}, city: {from: [address.city, "towns[0]"], mask: true}, item: {from: $item}, rest: {from: $rest}}}}}
+sinks: {out: {type: parquet, inputs: [all], url: out}}
+`
+
+// TestLineageOfWholeItems: what is left of an item says what it is without, masked columns that
+// they are, and rows which records make and delete them.
+func TestLineageOfWholeItems(t *testing.T) {
+	p := write(t, whole)
+	l, err := p.LineageOf("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &strings.Builder{}
+	if err := l.Text(b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `all.t.id (string)
+└─ attribute id
+
+all.t.city (string, masked)
+├─ attribute address.city
+└─ attribute towns[0]
+
+all.t.item (json, masked)
+└─ $item
+
+all.t.rest (json, masked) = without address.city, id
+└─ $rest
+
+Rows
+  all.t: items of a (deleted where op or meta.op is D or R), b (where {$expr: "x > 1"})
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
+	}
+	if got := filtersOf(p, "all")["t"]; got != "t:meta.op t:op t:x" {
+		t.Errorf("rows are there by %s", got)
+	}
+}
+
+const secrets = `
+name: secrets
+sources: {a: {type: file, path: a.ndjson, format: json, key: [id]}}
+transforms:
+  items:
+    type: unnest
+    inputs: [a]
+    tables:
+      customer: {where: {type: [customer]}, key: [name], columns: {name: {}, email: {mask: true}, city: {}}}
+      order: {where: {type: [order]}, key: [id], columns: {id: {}, name: {}, total: {type: int64}, card: {mask: true}}}
+  star:
+    type: star
+    inputs: [items]
+    dimensions: {dim_customer: {from: customer, natural_key: [name], surrogate_key: customer_key, attributes: [email, city]}}
+    facts:
+      fact_order:
+        from: order
+        grain: [id]
+        lookups: {c: {table: customer, on: {name: name}}}
+        dimensions: {customer_key: {dimension: dim_customer, on: {name: name}}}
+        measures: {total: total, card: card, email: c.email, city: c.city, label: {expr: c.city + string(total), type: string}, mail: {expr: "c.email + name", type: string}}
+sinks: {out: {type: duckdb, inputs: [star], dsn: out.db}}
+`
+
+// TestMasksOfStars: of a star's columns, those are masked that show what is masked in the tables
+// that it reads.
+func TestMasksOfStars(t *testing.T) {
+	p := write(t, secrets)
+	var got []string
+	for i := range p.Lineage.Columns {
+		if c := &p.Lineage.Columns[i]; c.Node == "star" && c.Masked {
+			got = append(got, c.Table+"."+c.Column)
+		}
+	}
+	want := []string{"dim_customer.email", "fact_order.card", "fact_order.email", "fact_order.mail"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -282,6 +369,10 @@ func TestLineageNames(t *testing.T) {
 		"fact_orderline.price": `did you mean "fact_order_line.price"?`,
 		"dim_custmer":          `known are customer, dim_customer, dim_date, dim_product, fact_order, fact_order_line, order, order_line: did you mean "dim_customer"?`,
 		"":                     "there is no such table",
+		"share":                "that is a column, and of a table is asked: write fact_order_line.share",
+		"status":               "write fact_order.status or order.status",
+		"items":                "that is a node, and of a table is asked: write items.customer, items.order or items.order_line",
+		"lake":                 "write lake.fact_order or lake.fact_order_line",
 	} {
 		if _, err := p.LineageOf(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", text, err, want)

@@ -39,12 +39,8 @@ func (r *rowLineage) text(b *strings.Builder) {
 			of = from.Table.String()
 		} else {
 			var sources []string
-			for _, s := range from.Sources {
-				text := s.Source
-				for _, f := range s.Filters {
-					text += " where " + f
-				}
-				sources = append(sources, text)
+			for i := range from.Sources {
+				sources = append(sources, from.Sources[i].text())
 			}
 			of = "items of " + strings.Join(sources, ", ")
 		}
@@ -53,6 +49,21 @@ func (r *rowLineage) text(b *strings.Builder) {
 		}
 		fmt.Fprintf(b, "  %s: %s\n", r.tableName, of)
 	}
+}
+
+// text says which items are those of the source.
+func (s *sourceOrigin) text() string {
+	var only []string
+	for _, f := range s.Filters {
+		only = append(only, "where "+f)
+	}
+	if s.Deletes != "" {
+		only = append(only, "deleted where "+s.Deletes)
+	}
+	if only == nil {
+		return s.Source
+	}
+	return s.Source + " (" + strings.Join(only, ", ") + ")"
 }
 
 // lineageTree writes the lineage of a column.
@@ -65,7 +76,11 @@ type lineageTree struct {
 // title says what a column is.
 func (t *lineageTree) title(c columnName) string {
 	l := t.columns[c]
-	text := fmt.Sprintf("%s (%s)", c, l.Type)
+	kind := l.Type
+	if l.Masked {
+		kind += ", masked"
+	}
+	text := fmt.Sprintf("%s (%s)", c, kind)
 	switch {
 	case l.Generated:
 		text += ", made by starlift: " + l.How
@@ -135,7 +150,7 @@ func (t *lineageTree) text(b *branch) string {
 		return text + t.title(*b.Column)
 	case b.Leaf.Reference != "":
 		return text + fmt.Sprintf("column %s of the reference of %s", b.Leaf.Reference, b.Leaf.Node)
-	case strings.HasPrefix(b.Leaf.Attribute, pattern.MetaPrefix):
+	case strings.HasPrefix(b.Leaf.Attribute, pattern.MetaPrefix), b.Leaf.Attribute == "$item", b.Leaf.Attribute == "$rest":
 		return text + b.Leaf.Attribute
 	default:
 		return text + "attribute " + b.Leaf.Attribute

@@ -3,7 +3,10 @@ package decode
 import "slices"
 
 // Rest is what some paths leave of a document. It is read-only and shared.
-type Rest struct{ root restNode }
+type Rest struct {
+	root  restNode
+	taken []Path
+}
 
 // restNode is a point that paths lead through, or to.
 type restNode struct {
@@ -36,7 +39,11 @@ func (r *Rest) take(p Path) {
 		n = n.names[e.Name]
 	}
 	n.taken = true
+	r.taken = append(r.taken, p)
 }
+
+// Taken returns the paths that are not left. The caller must not change them.
+func (r *Rest) Taken() []Path { return r.taken }
 
 // AppendJSON appends what is left of a Map, as the function AppendJSON does. A map in it
 // that loses all of its members is left out.

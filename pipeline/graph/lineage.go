@@ -1,7 +1,9 @@
 package graph
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
 )
@@ -9,21 +11,47 @@ import (
 // SourceLineage says which changes of a source a transform has.
 type SourceLineage struct {
 	Source  string
-	Filters []pipeline.RowLineage // that they pass, in the direction of the data
+	Deletes string                  // which of its records are deletes, where an attribute says it
+	Inputs  []pipeline.LineageInput // what says it
+	Filters []pipeline.RowLineage   // that they pass, in the direction of the data
 }
 
-// SourceLineages lists the sources of the transform.
-func (n *ChangeNode) SourceLineages() []SourceLineage {
-	all := make([]SourceLineage, len(n.Sources))
-	for i, source := range n.Sources {
+// SourceLineages lists the sources of a transform of changes.
+func (n *Nodes) SourceLineages(of *ChangeNode) []SourceLineage {
+	all := make([]SourceLineage, len(of.Sources))
+	for i, source := range of.Sources {
 		all[i].Source = source
-		for _, f := range n.Filters[source] {
+		all[i].addDeletes(n.format(source))
+		for _, f := range of.Filters[source] {
 			if r, ok := f.(pipeline.FilterLineageReporter); ok {
 				all[i].Filters = append(all[i].Filters, r.FilterLineage())
 			}
 		}
 	}
 	return all
+}
+
+// addDeletes says which records are deletes, of a format in which an attribute does.
+func (l *SourceLineage) addDeletes(f *pipeline.Format) {
+	if f == nil || f.Operation.From == "" {
+		return
+	}
+	paths := append([]string{f.Operation.From}, f.Operation.Else...)
+	l.Deletes = fmt.Sprintf("%s is %s", strings.Join(paths, " or "), strings.Join(f.Operation.Delete, " or "))
+	for _, path := range paths {
+		l.Inputs = append(l.Inputs, pipeline.LineageInput{Kind: pipeline.LineageFilter, Attribute: path})
+	}
+}
+
+// format returns that of a source's records; nil = it says nothing of it.
+func (n *Nodes) format(source string) *pipeline.Format {
+	for _, s := range n.Sources {
+		if r, ok := s.Source.(pipeline.FormatReporter); ok && s.Name == source {
+			f := r.Format()
+			return &f
+		}
+	}
+	return nil
 }
 
 // Lineage returns what the table of an output is made of, as its transform says it; ok = false

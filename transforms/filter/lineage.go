@@ -26,10 +26,11 @@ func (f *Filter) lineage(t *table) pipeline.TableLineage {
 		}
 	}
 	if t.expression != nil {
-		if rows.Where != "" {
-			rows.Where += " and "
+		if rows.Where == "" {
+			rows.Where = f.text
+		} else {
+			rows.Where += " and (" + f.text + ")"
 		}
-		rows.Where += f.text
 		rows.Inputs = append(rows.Inputs, t.expression.Lineage(pipeline.LineageFilter, func(number int) (*pipeline.Table, int) { return t.in, number })...)
 	}
 	l := pipeline.TableLineage{Rows: []pipeline.RowLineage{rows}}

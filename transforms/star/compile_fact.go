@@ -150,18 +150,10 @@ func (c *factCompiler) resolve(text string) (columnRef, pipeline.Type, *spec.Fie
 	return columnRef{i + 1, l.include(n, t)}, t, nil
 }
 
-// masks reports whether a table that the fact reads has masked columns: then none
-// of its measures is shown.
-func (c *factCompiler) masks() bool {
-	masked := func(t *pipeline.Table) bool {
-		return slices.ContainsFunc(t.Columns, func(col pipeline.Column) bool { return col.Masked })
-	}
-	for _, l := range c.lookups {
-		if l.table != nil && masked(l.table.table) {
-			return true
-		}
-	}
-	return masked(c.table)
+// masked reports whether a value that the fact uses is of a masked column.
+func (c *factCompiler) masked(r columnRef) bool {
+	t, column := factLineage{c.fact, c.table}.column(r)
+	return t.Columns[column].Masked
 }
 
 // known lists what resolve would find.
@@ -324,7 +316,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 			c.report(mistake, path)
 			return
 		}
-		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: c.masks()})
+		c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: c.masked(r)})
 		c.measures = append(c.measures, measure{ref: r})
 		c.measuresUseLookups = c.measuresUseLookups || r.source > 0
 		return
@@ -354,7 +346,7 @@ func (c *factCompiler) addMeasure(name string, cfg *MeasureConfig) {
 	if mistakes != nil {
 		return
 	}
-	if c.masks() {
+	if slices.ContainsFunc(e.Variables(), func(number int) bool { return c.masked(c.refs[number]) }) {
 		e.Hide()
 	}
 	c.columns = append(c.columns, pipeline.Column{Name: name, Type: t, Masked: e.Hidden(), OnError: pipeline.OnErrorByName[cfg.Expression.OnError]})

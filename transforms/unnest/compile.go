@@ -34,6 +34,7 @@ type table struct {
 	images   bool          // it may take items that were not removed
 	archives bool          // it takes items that were removed, and has no key
 	identity []decode.Path // what stands in the key as it is
+	taken    []decode.Path // what columns that have the rest of the item are without
 }
 
 // compiler compiles one table and gathers its mistakes.

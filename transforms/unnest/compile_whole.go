@@ -54,6 +54,7 @@ func (t *table) setRest() {
 		}
 	}
 	rest := decode.NewRest(taken)
+	t.taken = rest.Taken()
 	for i := range t.columns {
 		if isRest(t.columns[i]) {
 			t.columns[i].rest = rest

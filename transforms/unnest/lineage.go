@@ -73,6 +73,9 @@ func (t *table) columnLineage(c *column) pipeline.ColumnLineage {
 		return l
 	}
 	l.How = c.shapeText()
+	if c.source.rest {
+		l.How = t.takenText()
+	}
 	switch l.Inputs = t.inputs(&c.source, ""); c.source.origin {
 	case fromOrdinal:
 		l.How, l.Generated = "the number of the element in the list, from 1", true
@@ -80,6 +83,18 @@ func (t *table) columnLineage(c *column) pipeline.ColumnLineage {
 		l.How = strings.TrimSpace("key of the member " + l.How)
 	}
 	return l
+}
+
+// takenText says what a column that has the rest of the item is without; empty = it has all.
+func (t *table) takenText() string {
+	var names []string
+	for _, path := range t.taken {
+		names = append(names, path.String())
+	}
+	if slices.Sort(names); len(names) == 0 {
+		return ""
+	}
+	return "without " + strings.Join(slices.Compact(names), ", ")
 }
 
 // shapeText says, as the pipeline file does, which piece of the text a column takes; empty = all of it.
