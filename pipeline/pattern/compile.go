@@ -19,9 +19,10 @@ const nestingMax = 64
 // Compile compiles a pattern, as package spec reads YAML and JSON into an any:
 // map[string]any, []any, string, json.Number, bool, nil. It reports all mistakes
 // at once: a join of *spec.FieldError, whose paths start at v. conditions compiles
-// what $expr holds; nil = $expr is a mistake.
+// what $expr holds; nil = $expr is a mistake. If it is a [Columns], fields are columns.
 func Compile(v any, conditions Conditions) (*Pattern, error) {
 	c := &compiler{known: map[string]int{}, lists: map[string]int{}, language: conditions}
+	c.columns, _ = conditions.(Columns)
 	root := c.conjunction(nil, nil, v, 0)
 	if len(c.mistakes) > 0 {
 		return nil, errors.Join(c.mistakes...)
@@ -35,6 +36,7 @@ type compiler struct {
 	relative [][]decode.Path
 	lists    map[string]int // index into relative by content
 	language Conditions
+	columns  Columns // nil = fields are those of items
 	mistakes []error
 
 	conditions []boundCondition
@@ -173,6 +175,7 @@ func (c *compiler) metaField(at []string, name string, v any) field {
 	}
 	before := len(c.mistakes)
 	f := field{meta: meta, tests: c.tests(at, v)}
+	c.column(at, decode.Path{{Name: strings.TrimSuffix(MetaPrefix, ".")}, {Name: name}}, v, nil)
 	if list, isList := v.([]any); ok && isList && len(c.mistakes) == before {
 		c.refuseMeta(at, meta, list, f.tests)
 	}
@@ -213,6 +216,7 @@ func (c *compiler) tested(here decode.Path, e entry) field {
 	f := field{slot: c.slot(here)}
 	if !isMap(e.value) {
 		f.tests = c.tests(e.at, e.value)
+		c.column(e.at, here, e.value, f.tests)
 	}
 	f.uses = []int{f.slot}
 	f.list = c.list(here, f.uses)

@@ -343,7 +343,7 @@ func (c *compiler) anythingBut(at []string, arg any) []test {
 			return c.textTest(at, name, v)
 		})
 	case nil:
-		c.mistake(at, "anything-but takes a value, a list of values or an operator, not null; to ask for a value use exists")
+		c.mistake(at, "anything-but takes a value, a list of values or an operator, not null; write {exists: true} for what is there, {anything-but: [null]} for what is not null")
 		return nil
 	default:
 		return c.each(at, arg, c.exact)

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/decode"
 	"github.com/starlift-etl/starlift/pipeline/pattern"
 	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/transforms/internal/expression"
@@ -50,14 +52,10 @@ type table struct {
 // mistakes at once: a join of *spec.FieldError with paths that start at the node.
 func New(_ string, cfg Config, inputs []*pipeline.Table) (*Filter, error) {
 	f := &Filter{text: cfg.Expr, onError: cfg.OnError}
-	where, mistakes := compileWhere(cfg, nil)
+	where, mistakes := compileWhere(cfg, columns(inputs))
 	f.where = where
 	if cfg.Where.Value == nil && cfg.Expr == "" {
 		mistakes = append(mistakes, &spec.FieldError{Message: "a filter needs where, a pattern, or expr, an expression"})
-	}
-	if where != nil && where.UsesMeta() {
-		mistakes = append(mistakes, &spec.FieldError{Path: []string{"where"},
-			Message: "$meta is about changes, and rows have columns only: take it into a column first"})
 	}
 	for _, in := range inputs {
 		t, err := f.compile(cfg, in)
@@ -68,6 +66,49 @@ func New(_ string, cfg Config, inputs []*pipeline.Table) (*Filter, error) {
 		return nil, errors.Join(mistakes...)
 	}
 	return f, nil
+}
+
+// columns are those of the tables that a filter reads.
+type columns []*pipeline.Table
+
+var _ pattern.Columns = columns(nil)
+
+// Condition implements pattern.Conditions.
+func (c columns) Condition(string) (pattern.Condition, []*spec.FieldError) {
+	return nil, []*spec.FieldError{{Message: "$expr is about items, and a filter of rows sees columns: write expr beside where, or all of the condition in it"}}
+}
+
+// Column implements pattern.Columns.
+func (c columns) Column(path decode.Path) (types []pipeline.Type, mistakes []*spec.FieldError) {
+	if strings.HasPrefix(path.String(), pattern.MetaPrefix) {
+		return nil, []*spec.FieldError{{Message: "$meta is about changes, and rows have columns only: take it into a column first"}}
+	}
+	for _, t := range c {
+		if i := t.Column(path[0].Name); i >= 0 && len(path) == 1 {
+			types = append(types, t.Columns[i].Type)
+		} else {
+			mistakes = append(mistakes, noColumn(t, path))
+		}
+	}
+	return types, mistakes
+}
+
+// noColumn says that a table does not have the column, and what may be meant.
+func noColumn(t *pipeline.Table, path decode.Path) *spec.FieldError {
+	name := path.String()
+	if len(path) == 1 {
+		name = path[0].Name
+	}
+	m := &spec.FieldError{Message: fmt.Sprintf("table %q has no column %q", t.Name, name)}
+	switch {
+	case len(path) > 1 && t.Column(name) >= 0:
+		m.Message = fmt.Sprintf(`a name with a dot in it is written in quotes: '"%s"'`, name)
+	case len(path) > 1 && t.Column(path[0].Name) >= 0:
+		m.Message += fmt.Sprintf(": where tests columns as a whole; take %s into one of its own, or look into %s by expr", name, path[0].Name)
+	default:
+		m.Name, m.Known = name, widen.Names(t)
+	}
+	return m
 }
 
 // compileWhere compiles the pattern; nil = there is none. conditions are as in
@@ -97,16 +138,7 @@ func (f *Filter) compile(cfg Config, in *pipeline.Table) (t *table, mistakes []e
 	t = &table{in: in}
 	if f.where != nil {
 		for _, path := range f.where.Paths() {
-			name := path.String()
-			if len(path) == 1 {
-				name = path[0].Name
-			}
-			c := in.Column(name)
-			t.columns = append(t.columns, c)
-			if c < 0 {
-				mistakes = append(mistakes, &spec.FieldError{Path: []string{"where", name}, Name: name, Known: widen.Names(in),
-					Message: fmt.Sprintf("table %q has no column %q", in.Name, name)})
-			}
+			t.columns = append(t.columns, in.Column(path[0].Name))
 		}
 	}
 	if cfg.Expr != "" {

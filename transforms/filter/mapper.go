@@ -95,6 +95,9 @@ func (m *rowMapper) readValues(rec arrow.Record, i int) {
 		from := len(m.text)
 		var kind decode.Kind
 		m.text, kind = appendValue(m.text, rec.Column(c), i)
+		if kind == decode.String && m.table.in.Columns[c].Type.Kind == pipeline.List {
+			kind = decode.List // its text is JSON
+		}
 		m.values[k] = decode.Value{Kind: kind, Start: uint32(from), End: uint32(len(m.text))}
 	}
 }
