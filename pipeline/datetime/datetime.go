@@ -182,7 +182,7 @@ func parseDate(b []byte, loc *time.Location) (days int32, reason string) {
 	if len(b) > len("2006-01-02") {
 		micros, reason := parseTime(b, Truncate, nil)
 		if loc != nil && reason == "" && !isLocal(b) {
-			return dayIn(micros, loc), ""
+			return dateIn(micros, loc)
 		}
 		return DayOf(micros), reason
 	}

@@ -106,6 +106,10 @@ func TestFormats(t *testing.T) {
 		{"unix", "", "truncate", "123456789012345678901234567890.5", "!" + NotYear, ""},
 		{"unix", "", "truncate", "x", "!is not a number", ""},
 		{"unix", berlin, "", "1719790200", "", "2024-07-01"},
+		{"unix", berlin, "", "253402300799", "", "!" + NotYear},
+		{"", berlin, "", "9999-12-31T23:30:00Z", "9999-12-31T23:30:00Z", "!" + NotYear},
+		{"", "America/New_York", "", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "!" + NotYear},
+		{"2006-01-02T15:04:05Z07:00", berlin, "", "9999-12-31T23:30:00Z", "9999-12-31T23:30:00Z", "!" + NotYear},
 	} {
 		if c.time != "" {
 			f, mistakes := NewFormat(c.format, c.zone, c.precision, false)
@@ -128,8 +132,12 @@ func TestFormats(t *testing.T) {
 				t.Fatalf("%+v: %v", c, mistakes[0])
 			}
 			days, reason := f.Date([]byte(c.text))
-			if got := time.Unix(int64(days)*secondsPerDay, 0).UTC().Format(time.DateOnly); reason != "" || got != c.date {
-				t.Errorf("%+v: date %s %s", c, got, reason)
+			got := "!" + reason
+			if reason == "" {
+				got = time.Unix(int64(days)*secondsPerDay, 0).UTC().Format(time.DateOnly)
+			}
+			if got != c.date {
+				t.Errorf("%+v: date %s", c, got)
 			}
 		}
 	}

@@ -129,7 +129,10 @@ func (f *Format) Date(b []byte) (days int32, reason string) {
 	switch f.notation {
 	case number:
 		micros, reason := parseNumber(b, f.power, Truncate)
-		return f.DayOf(micros), reason
+		if f.zone != nil && reason == "" {
+			return dateIn(micros, f.zone)
+		}
+		return DayOf(micros), reason
 	case layout:
 		t, isLocal, reason := f.parse(b)
 		if reason != "" {
@@ -137,7 +140,7 @@ func (f *Format) Date(b []byte) (days int32, reason string) {
 		}
 		micros, reason := checkYears(t.Unix() * microsPerSecond)
 		if f.zone != nil && !isLocal && reason == "" {
-			return dayIn(micros, f.zone), ""
+			return dateIn(micros, f.zone)
 		}
 		return DayOf(micros), reason
 	default:
@@ -228,6 +231,15 @@ func localToUTC(seconds int64, loc *time.Location, abbreviation string) (at int6
 func dayIn(micros int64, loc *time.Location) int32 {
 	_, offset := time.UnixMicro(micros).In(loc).Zone()
 	return DayOf(micros + int64(offset)*microsPerSecond)
+}
+
+// dateIn returns the day that a time falls on in a zone, which may be outside of the years though
+// the time is not.
+func dateIn(micros int64, loc *time.Location) (days int32, reason string) {
+	if days = dayIn(micros, loc); days < minDay || days > maxDay {
+		return 0, NotYear
+	}
+	return days, ""
 }
 
 // parseNumber reads a number of units of 10^power µs since 1970.

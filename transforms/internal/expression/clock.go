@@ -187,7 +187,7 @@ func (s *settings) date(m *machine, a []Value) (Value, error) {
 	}
 	t := s.in(v)
 	_, offset := t.Zone()
-	return DateOf(datetime.DayOf(t.UnixMicro() + int64(offset)*microsPerSecond)), nil
+	return inYears(Date, int64(datetime.DayOf(t.UnixMicro()+int64(offset)*microsPerSecond)))
 }
 
 // zoned reports whether a layout has an offset or a zone of its own.

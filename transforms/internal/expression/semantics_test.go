@@ -102,6 +102,7 @@ func TestValues(t *testing.T) {
 		{"truncate(date(\"2024-05-15\"), \"quarter\")", "2024-04-01"}, {"truncate(date(\"2024-03-03\"), \"week\")", "2024-02-26"}, {"date(\"29.02.2024\", \"02.01.2006\")", "2024-02-29"},
 		{"timestamp(\"1/2/24 3PM\", \"1/2/06 3PM\", \"America/New_York\")", "2024-01-02T20:00:00Z"}, {"format(timestamp(when), \"Jan 2 15:04\", \"Asia/Tokyo\")", "Mar 1 06:30"},
 		{"addMonths(date(\"2024-03-31\"), -13)", "2023-02-28"}, {"addDays(date(\"9999-12-31\"), 1)", "! addDays(date(\"9999-12-31\"), 1): the result is outside of the years 1 to 9999"},
+		{"date(timestamp(\"9999-12-31T23:30:00Z\"), \"Asia/Tokyo\")", "! date(timestamp(\"9999-12-31T23:30:00Z\"), \"Asia/Tokyo\"): the result is outside of the years 1 to 9999"},
 		{"date(day) + 0.5", "! date(day) + 0.5 with day = \"2024-02-29\": to a date a whole number of days is added, not 0.5"}, {"date(bad)", "! date(bad) with bad = \"x1\": \"x1\" is not a date, as 2006-01-02"},
 		{"dayOfWeek(date(\"2024-03-03\")) * 1000 + dayOfYear(date(\"2024-12-31\"))", "7366"}, {"duration(\"-1.5h\")", "-5400"}, {"duration(\"1x\")", "!! \"1x\" is no duration, as 1h30m or 7d: want numbers with d, h, m, s, ms or us"},
 	} {
