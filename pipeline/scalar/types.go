@@ -27,3 +27,15 @@ func Joined(a, b pipeline.Type) bool {
 	formed := func(t pipeline.Type) bool { return t.Kind == pipeline.UUID || t.Kind == pipeline.Time }
 	return a == b || a.Base() == b.Base() && a.Precision == b.Precision && a.Scale == b.Scale && !formed(a) && !formed(b)
 }
+
+// Holds reports whether columns of a type hold each value of another type, with which they can be held against each
+// other.
+func Holds(t, other pipeline.Type) bool {
+	switch t.Kind {
+	case pipeline.Int32:
+		return other.Kind == pipeline.Int32
+	case pipeline.VarChar, pipeline.Char:
+		return (other.Kind == pipeline.VarChar || other.Kind == pipeline.Char) && other.Length <= t.Length
+	}
+	return Joined(t, other)
+}

@@ -169,14 +169,14 @@ func (c *factCompiler) known() []string {
 	return names
 }
 
-// value resolves a text that has to have a type; ok = false is reported.
-func (c *factCompiler) value(text string, want pipeline.Type, of string, path ...string) (columnRef, bool) {
+// value resolves a text whose type has to match a type that is wanted; ok = false is reported.
+func (c *factCompiler) value(text string, want pipeline.Type, matches func(want, t pipeline.Type) bool, of string, path ...string) (columnRef, bool) {
 	r, t, mistake := c.resolve(text)
 	if mistake != nil {
 		c.report(mistake, path)
 		return r, false
 	}
-	if !scalar.Joined(t, want) {
+	if !matches(want, t) {
 		c.wrong(fmt.Sprintf("%s is %s, and %s is %s: give both columns one type", text, t, of, want), path...)
 		return r, false
 	}
@@ -212,7 +212,7 @@ func (c *factCompiler) addLookup(alias string, cfg *LookupConfig) {
 			c.wrong(fmt.Sprintf("on has no value for %q: a lookup is by the whole key of its table, (%s)", name, keyText(t)), at("on")...)
 			continue
 		}
-		if r, ok := c.value(text, t.Columns[k].Type, cfg.Table+"."+name, at("on", name)...); ok {
+		if r, ok := c.value(text, t.Columns[k].Type, scalar.Joined, cfg.Table+"."+name, at("on", name)...); ok {
 			l.on = append(l.on, r)
 			l.chained = l.chained || r.source > 0
 		}
@@ -296,7 +296,8 @@ func (c *factCompiler) addNaturalKey(m *foreignKey, cfg *MemberConfig, path []st
 			c.wrong(fmt.Sprintf("on has no value for %q of the natural key of %q", name, d.name), path...)
 			continue
 		}
-		if r, ok := c.value(text, t, d.name+"."+name, append(slices.Clone(path), name)...); ok {
+		// The fact may infer a member, whose natural key has this value.
+		if r, ok := c.value(text, t, scalar.Holds, d.name+"."+name, append(slices.Clone(path), name)...); ok {
 			m.on = append(m.on, r)
 		}
 	}
