@@ -123,6 +123,9 @@ func (n *names) Resolve(chain decode.Path) (number int, t expression.Type, steps
 	if chain[0].Name == strings.TrimSuffix(pattern.MetaPrefix, ".") && !chain[0].IsIndex {
 		return n.metadata(chain[:min(2, len(chain))])
 	}
+	if name := chain[0].Name; name == "$item" || name == "$rest" {
+		return 0, expression.Any, 0, &expression.Mistake{Message: name + " is for columns: $expr names attributes of the item by themselves, as in total > 0"}
+	}
 	v := variable{slot: n.slot(chain), parent: -1}
 	if last := len(chain) - 1; last > 0 && chain[last].IsIndex {
 		v.parent, v.index = n.slot(chain[:last]), chain[last].Index

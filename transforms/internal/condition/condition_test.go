@@ -97,16 +97,17 @@ func TestHoldsNot(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string][]string{
-		"total >":                        {"6:1 the expression ends where something is missing"},
-		"total + 1":                      {"type mismatch: the result is a number, not bool"},
-		"$meta.event_name == \"INSERT\"": {"$meta.event_name is tested beside $expr, not in it: write $meta.event_name: […] as a field of the pattern"},
-		"$meta.ttl || $meta.evnt":        {"$meta.ttl is tested beside $expr", `unknown metadata "$meta.evnt"`},
-		"$meta":                          {`unknown metadata "$meta"`},
-		"nosuch(total)":                  {"nosuch"},
-		"$env":                           {`0:4 $env wants a name, as in $env["order-id"]`},
-		"$env[0] > 1":                    {`0:4 $env wants a name, as in $env["order-id"]`},
-		"1 > 2":                          {"0:5 it names nothing of the item, so it is the same for every one"},
-		"nil":                            {"0:3 it names nothing of the item"},
+		"total >":                           {"6:1 the expression ends where something is missing"},
+		"total + 1":                         {"type mismatch: the result is a number, not bool"},
+		"$meta.event_name == \"INSERT\"":    {"$meta.event_name is tested beside $expr, not in it: write $meta.event_name: […] as a field of the pattern"},
+		"$meta.ttl || $meta.evnt":           {"$meta.ttl is tested beside $expr", `unknown metadata "$meta.evnt"`},
+		"$meta":                             {`unknown metadata "$meta"`},
+		"$item.total > 0 || len($rest) > 0": {"$item is for columns: $expr names attributes of the item by themselves", "$rest is for columns"},
+		"nosuch(total)":                     {"nosuch"},
+		"$env":                              {`0:4 $env wants a name, as in $env["order-id"]`},
+		"$env[0] > 1":                       {`0:4 $env wants a name, as in $env["order-id"]`},
+		"1 > 2":                             {"0:5 it names nothing of the item, so it is the same for every one"},
+		"nil":                               {"0:3 it names nothing of the item"},
 	} {
 		c, mistakes := Compiler{}.Condition(text)
 		if c != nil {
