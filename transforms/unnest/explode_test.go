@@ -44,6 +44,10 @@ tables:
 	equal(t, "count", dump(b, "count"), `0 upsert "1" "d1" 1`, `0 upsert "1" "d2" 2`, `1 delete "1" "d2" 2`, `1 upsert "1" "-" null`)
 	equal(t, "letters", letters(b), `bad_record: table address: name "home" twice in one map at byte 234`,
 		`bad_value: table count, column n (int64): "bad" is not a number, element "d"`)
+	// What was refused when it was new has no rows when it is old.
+	b = mapAll(t, u, everything(u), records(cdcFormat, change("MODIFY", image(home, ""), image(work+","+home+`,"h\u006fme":{"M":{}}`, ""))))
+	equal(t, "address after a broken one", dump(b, "address"), `0 upsert "1" "home" "A" null "home!" 1`)
+	equal(t, "letters after a broken one", letters(b))
 }
 
 // TestExplodeOfSets: the elements of a set come sorted, and they and their ordinal have the types that targets want.

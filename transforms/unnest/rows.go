@@ -97,12 +97,18 @@ func (r *rowMaker) imageRows(slots []decode.Value, v *imageProjection, at int, o
 	}
 	start := len(r.current.ops)
 	f := r.explodedRows(at)
-	if f != nil && old && f.reason == pipeline.ReasonTooLarge && (r.elementsLeft < 0 || r.current.size(start) > changeBytesMax) {
-		// The change that brought this image was refused for that: it has no rows.
+	if f != nil && old && r.wasRefused(f, start) {
 		r.current.truncate(start)
 		return nil
 	}
 	return f
+}
+
+// wasRefused reports whether the change that brought an image, now old, was refused for what
+// fails now: then the image has no rows. Its rows begin at start.
+func (r *rowMaker) wasRefused(f *failure, start int) bool {
+	tooLarge := f.reason == pipeline.ReasonTooLarge && (r.elementsLeft < 0 || r.current.size(start) > changeBytesMax)
+	return tooLarge || f.reason == pipeline.ReasonBadRecord
 }
 
 // A change's rows are bounded: an item can repeat its text in each of its elements, and
