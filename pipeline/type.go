@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -69,6 +70,9 @@ const TypeNames = "string, bool, int32, int64, double, decimal(p,s), date, time,
 // lengthMax is the longest varchar: PostgreSQL takes no longer one.
 const lengthMax = 10_485_760
 
+// ErrUnknownType is wrapped by the errors of ParseType about names that no type has.
+var ErrUnknownType = errors.New("unknown type")
+
 // ParseType reads a type as a pipeline file writes it; empty means string.
 func ParseType(s string) (Type, error) {
 	if s == "" {
@@ -91,7 +95,7 @@ func ParseType(s string) (Type, error) {
 		}
 		return Type{Kind: kind, Length: int32(n)}, nil
 	}
-	return Type{}, fmt.Errorf("unknown type %q: want one of %s", s, TypeNames)
+	return Type{}, fmt.Errorf("%w %q: want one of %s", ErrUnknownType, s, TypeNames)
 }
 
 func parseDecimal(s, args string) (Type, error) {

@@ -22,7 +22,7 @@ var otherTypes = map[string]string{
 	"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp", "instant": "timestamptz", "day": "date", "date32": "date",
 	"bytes": "binary", "bytea": "binary", "blob": "binary", "varbinary": "binary", "b": "binary",
 	"jsonb": "json", "variant": "json", "super": "json", "object": "json", "struct": "json", "record": "json", "map": "json",
-	"m": "json", "l": "json", "ss": "list(string)", "ns": "json", "bs": "json",
+	"m": "json", "l": "json", "ss": "list(string)", "bs": "json",
 }
 
 // lengthTypes are the names that other systems have for types with a length.
@@ -39,8 +39,14 @@ var (
 // listTypes are types of lists as others write them, with the type of the elements.
 var listTypes = regexp.MustCompile(`^(?:(?:array|list|set|sequence|repeated)\s*[<(\[]\s*(.+?)\s*[>)\]]|(.+?)\s*\[\d*\]|\[\](.+))$`)
 
-// bareList are names of lists that say nothing of their elements.
-var bareList = regexp.MustCompile(`^(array|list|set|sequence)$`)
+// bareList are names of lists that say nothing of their elements, and bareNumbers of lists of numbers.
+var (
+	bareList    = regexp.MustCompile(`^(array|list|set|sequence)$`)
+	bareNumbers = regexp.MustCompile(`^ns$`)
+)
+
+// unbounded are lengths that say there is none.
+var unbounded = regexp.MustCompile(`^\s*(max|-1)\s*$`)
 
 // typeArguments takes the name of a type and what stands in brackets behind it
 // apart.
@@ -59,6 +65,9 @@ func TypeAdvice(text string) string {
 	}
 	name, arguments := parts[1], parts[2]
 	if withLength, ok := lengthTypes[name]; ok && arguments != "" {
+		if unbounded.MatchString(arguments) {
+			return didYouMean("string")
+		}
 		meant := fmt.Sprintf("%s(%s)", withLength, strings.TrimSpace(arguments))
 		if _, err := ParseType(meant); err != nil || meant == text {
 			return ""
@@ -68,6 +77,8 @@ func TypeAdvice(text string) string {
 	switch _, ours := kindNames[name]; {
 	case bareList.MatchString(name) && arguments == "":
 		return "write the type of its elements, as in list(string), or json where they are of several types"
+	case bareNumbers.MatchString(name) && arguments == "":
+		return "write the type of its elements, as in list(int64), list(decimal(12,2)) or list(double)"
 	case ours && (name != text || arguments != ""):
 		return didYouMean(name)
 	case anyNumber.MatchString(name) && arguments == "":
@@ -88,12 +99,13 @@ func TypeAdvice(text string) string {
 
 // listAdvice says what somebody may mean by a list of elements.
 func listAdvice(text, element string) string {
-	if meant := TypeAdvice(element); strings.HasPrefix(meant, didYouMeanPrefix) {
-		element = meant[len(didYouMeanPrefix) : len(meant)-len(`"?`)]
+	advice := TypeAdvice(element)
+	if strings.HasPrefix(advice, didYouMeanPrefix) {
+		element = advice[len(didYouMeanPrefix) : len(advice)-len(`"?`)]
 	}
 	parsed, err := ParseType(element)
 	if err != nil {
-		return ""
+		return advice
 	}
 	meant := fmt.Sprintf("list(%s)", parsed)
 	if _, err := ParseType(meant); err != nil {

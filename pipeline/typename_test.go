@@ -12,7 +12,7 @@ func TestTypeAdvice(t *testing.T) {
 	for text, want := range map[string]string{
 		"integer": "int32", "INT": "int32", "bigint": "int64", "int(11)": "int32", "int4": "int32", "INT64": "int64", "uint32": "int64",
 		"text": "string", "varchar": "string", "char": "string", "varchar( 20 )": "varchar(20)", "VARCHAR (255)": "varchar(255)", "character varying(10)": "varchar(10)", "Char(2)": "char(2)", "UUID": "uuid", "guid": "uuid",
-		"String": "string", "string(20)": "varchar(20)", "S": "string", "time without time zone": "time",
+		"String": "string", "string(20)": "varchar(20)", "varchar(max)": "string", "nvarchar(MAX)": "string", "S": "string", "time without time zone": "time",
 		"float": "double", "float64": "double", "real": "double", "double precision": "double",
 		"boolean": "bool", "Boolean": "bool", "datetime": "timestamp", "TIMESTAMPTZ": "timestamptz", "timestamp(6)": "timestamp", "timestamp with time zone": "timestamptz", "DATE": "date",
 		"bytes": "binary", "bytea": "binary", "jsonb": "json", "map": "json", "L": "json",
@@ -26,7 +26,7 @@ func TestTypeAdvice(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"number": "write int64 for whole numbers, decimal(12,2)", "N": "write int64", "decimal": "as in decimal(12,2)", "numeric": "as in decimal(12,2)", "Decimal": "as in decimal(12,2)", "money": "as in decimal(12,2)",
-		"array": "as in list(string)", "List": "as in list(string)",
+		"array": "as in list(string)", "List": "as in list(string)", "NS": "as in list(int64)", "list(number)": "write int64", "decimal[]": "as in decimal(12,2)",
 	} {
 		if got := TypeAdvice(text); !strings.Contains(got, want) {
 			t.Errorf("%s: %s, want %s", text, got, want)

@@ -1,6 +1,7 @@
 package scalar
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/starlift-etl/starlift/pipeline"
@@ -15,7 +16,7 @@ func ParseType(text string, path ...string) (pipeline.Type, *spec.FieldError) {
 		return t, nil
 	}
 	mistake := &spec.FieldError{Path: path, Message: err.Error(), Hint: pipeline.TypeAdvice(text)}
-	if mistake.Hint == "" && !strings.HasPrefix(text, "decimal(") {
+	if mistake.Hint == "" && errors.Is(err, pipeline.ErrUnknownType) {
 		mistake.Name, mistake.Known = text, strings.Split(pipeline.TypeNames, ", ")
 	}
 	return t, mistake
