@@ -177,7 +177,7 @@ func TestConformance(t *testing.T) {
 		Open: func(t testing.TB) conformance.Database {
 			return open(t, warehouse.Gather{})
 		},
-		Peculiar: conformance.Peculiar{Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "UUID"}, {"varchar(10)", "VARCHAR(5)"}, {"char(3)", "VARCHAR"}, {"time", "TIME"}, {"decimal(10,2)", "DECIMAL(12,2)"}, {"list(int32)", "INTEGER[]"}, {"list(string)", "VARCHAR[]"}},
+		Peculiar: conformance.Peculiar{Existing: [][2]string{{"int32", "INTEGER"}, {"timestamptz", "TIMESTAMPTZ"}, {"uuid", "UUID"}, {"varchar(10)", "VARCHAR(5)"}, {"char(3)", "VARCHAR"}, {"time", "TIME"}, {"decimal(10,2)", "DECIMAL(12,2)"}, {"list(int32)", "INTEGER[]"}, {"list(string)", "VARCHAR[]"}, {"list(decimal(10,2))", "DECIMAL(12,2)[]"}},
 			Other: [3]string{"timestamp", "TIMESTAMPTZ", "timestamptz"}},
 	})
 }

@@ -18,7 +18,7 @@ var dialect = &warehouse.Dialect{Name: "DuckDB", Type: sqlType, Takes: takes, Fo
 func sqlType(t pipeline.Type) string {
 	switch t.Kind {
 	case pipeline.List:
-		return sqlType(t.Element()) + "[]"
+		return sqlType(t.Element()) + listSuffix
 	case pipeline.Bool:
 		return "BOOLEAN"
 	case pipeline.Int64:
@@ -49,12 +49,19 @@ func sqlType(t pipeline.Type) string {
 
 // takes is the Takes of the dialect.
 func takes(t pipeline.Type, have string) bool {
+	if t.Kind == pipeline.List {
+		element, isList := strings.CutSuffix(have, listSuffix)
+		return isList && takes(t.Element(), element)
+	}
 	return t.Kind == pipeline.Decimal && warehouse.TakesDecimal(have, "DECIMAL", t)
 }
 
+// listSuffix ends the names of lists.
+const listSuffix = "[]"
+
 // spooledAsText tells whether values of a type of DuckDB's, or the elements of its lists, are texts in the spool.
 func spooledAsText(t string) bool {
-	element := strings.TrimSuffix(t, "[]")
+	element := strings.TrimSuffix(t, listSuffix)
 	return element == "UUID" || element == "TIME"
 }
 

@@ -53,7 +53,7 @@ func targetTypesCase(t *testing.T, target Target) {
 var typedValues = map[string][2]string{
 	"int32": {"-7", "-7"}, "timestamptz": {`"2024-02-29T10:00:00.5"`, "2024-02-29 10:00:00.5"}, "uuid": {`"123e4567-e89b-12d3-a456-426614174000"`, "123e4567-e89b-12d3-a456-426614174000"},
 	"varchar(10)": {`"ä"`, "ä"}, "char(3)": {`"abc"`, "abc"}, "time": {`"09:30:00"`, "09:30:00"}, "decimal(10,2)": {`"1.50"`, "1.50"},
-	"list(int32)": {`"[7,null]"`, "[7,null]"}, "list(string)": {`"[\"a,b\",\"\"]"`, `["a,b",""]`},
+	"list(int32)": {`"[7,null]"`, "[7,null]"}, "list(string)": {`"[\"a,b\",\"\"]"`, `["a,b",""]`}, "list(decimal(10,2))": {`"[1.50,null]"`, "[1.50,null]"},
 }
 
 // existingTypesCase is about tables that are there with columns of these types.
