@@ -63,14 +63,26 @@ func (c *compiler) chain(n ast.Node) (decode.Path, ast.Node) {
 		if chain == nil {
 			return nil, nil
 		}
-		switch p := n.Property.(type) {
-		case *ast.StringNode:
+		if p, ok := n.Property.(*ast.StringNode); ok {
 			return append(chain, decode.PathElement{Name: p.Value}), first
-		case *ast.IntegerNode:
-			return append(chain, decode.PathElement{Index: p.Value, IsIndex: true}), first
+		}
+		if i, ok := index(n.Property); ok {
+			return append(chain, decode.PathElement{Index: i, IsIndex: true}), first
 		}
 	}
 	return nil, nil
+}
+
+// index returns an index that is written as a number, from the start or from the end of a list.
+func index(n ast.Node) (i int, ok bool) {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		return n.Value, true
+	case *ast.UnaryNode:
+		i, ok = index(n.Node)
+		return -i, ok && n.Operator == "-" && i > 0
+	}
+	return 0, false
 }
 
 // variable returns a variable, which has a slot of its own.
