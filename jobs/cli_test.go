@@ -195,7 +195,7 @@ func TestStatusCommand(t *testing.T) {
 		t.Error("status made a state folder")
 	}
 	fine(t, dir, "run", "shop.yaml", "--set", "epoch.max_records=100")
-	fine(t, dir, "status", "shop.yaml").want(t, exitFine, "pipeline shop, state ", "source changes: read to its end, 1 partitions", "sink warehouse: epoch ", "sink lake: epoch ")
+	fine(t, dir, "status", "shop.yaml").want(t, exitFine, "pipeline shop, state ", "source changes: read to its end, 1 partition", "sink warehouse: epoch ", "sink lake: epoch ")
 	var st status.Status
 	if err := json.Unmarshal([]byte(fine(t, dir, "status", "shop.yaml", "--output", "json").out), &st); err != nil {
 		t.Fatal(err)

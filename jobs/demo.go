@@ -18,6 +18,7 @@ import (
 
 	"github.com/starlift-etl/starlift/configs"
 	"github.com/starlift-etl/starlift/jobs/assembly"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 func (s *cli) demoCommand() *cobra.Command {
@@ -69,7 +70,7 @@ func (s *cli) demo(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%d changes read, %d dead letters.\n", total.Records, total.DeadLetters)
+	fmt.Fprintf(s.out, "%s read, %s.\n", spec.Count(total.Records, "change"), spec.Count(total.DeadLetters, "dead letter"))
 	if err := queryDemo(ctx, s.out, filepath.Join(dir, demoWarehouse)); err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}

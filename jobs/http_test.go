@@ -208,7 +208,7 @@ func TestStatusOfRunning(t *testing.T) {
 	}
 	var out output
 	asked := command("status", filepath.Join(dir, "shop.yaml"), "--set", "http.listen="+address, "--set", "state.dir="+filepath.Join(dir, "state"))
-	asked.want(t, exitFine, "running since", "ready", "source changes: not at its end, 1 partitions, ", " records/s", "sink warehouse: epoch 3 published", "dead letters, bad_record: 1")
+	asked.want(t, exitFine, "running since", "ready", "source changes: not at its end, 1 partition, ", " records/s", "sink warehouse: epoch 3 published", "dead letters, bad_record: 1")
 	if err := st.Print(&out); err != nil {
 		t.Error(err)
 	}

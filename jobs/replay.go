@@ -157,7 +157,11 @@ func (s *cli) printReplay(a *assembly.Pipeline, r replayReport, output string) e
 		_, err := fmt.Fprintln(s.out, "no dead letters in", a.File.Redact(a.File.DeadLetters.URL), "to read again")
 		return err
 	}
-	fmt.Fprintf(s.out, "%d dead letters wait to be read again%s\n", r.Letters, when)
+	wait := "wait"
+	if r.Letters == 1 {
+		wait = "waits"
+	}
+	fmt.Fprintf(s.out, "%s %s to be read again%s\n", spec.Count(r.Letters, "dead letter"), wait, when)
 	for _, left := range []struct {
 		n   int64
 		why string

@@ -15,6 +15,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/definition"
 	"github.com/starlift-etl/starlift/pipeline/graph"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/state"
 	"github.com/starlift-etl/starlift/sinks/deadletters"
 )
@@ -193,7 +194,7 @@ func resetLetters(ctx context.Context, a *assembly.Pipeline, r *resetReport, do 
 		return err
 	}
 	if len(waiting) > 0 {
-		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d requests to read dead letters again", len(waiting))})
+		r.add("", pipeline.TargetObject{Name: spec.Count(len(waiting), "request") + " to read dead letters again"})
 	}
 	if do {
 		if err := a.DeadLetters().DropRequests(ctx); err != nil {
@@ -209,7 +210,7 @@ func resetLetters(ctx context.Context, a *assembly.Pipeline, r *resetReport, do 
 		n += count
 	}
 	if n > 0 {
-		r.add("", pipeline.TargetObject{Name: fmt.Sprintf("%d dead letters in %s", n, a.File.DeadLetters.URL),
+		r.add("", pipeline.TargetObject{Name: spec.Count(n, "dead letter") + " in " + a.File.DeadLetters.URL,
 			KeptBecause: "their records may be nowhere else; what is refused again is a new letter. Delete them when nobody needs them"})
 	}
 	return nil

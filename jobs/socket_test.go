@@ -27,7 +27,7 @@ func TestStatusAtSocket(t *testing.T) {
 	write(t, filepath.Join(dir, "in/1.ndjson"), []byte(`{"id":"a","celsius":1.5}`+"\n"))
 	p := start(t, dir, nil, "run", "sensors.yaml")
 	wait(t, p, func() bool {
-		return strings.Contains(starlift(t, dir, "status", "sensors.yaml").out, "source readings: not at its end, 1 partitions")
+		return strings.Contains(starlift(t, dir, "status", "sensors.yaml").out, "source readings: not at its end, 1 partition")
 	})
 	out := fine(t, dir, "status", "sensors.yaml").out
 	if !strings.Contains(out, "running since") || !strings.Contains(out, "sink lake: ") {

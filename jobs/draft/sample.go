@@ -83,7 +83,7 @@ func (s *Sample) finish() error {
 	}
 	s.inputs = slices.DeleteFunc(s.inputs, func(in *input) bool { return len(in.items) == 0 })
 	if items == 0 {
-		return fmt.Errorf("%s: there is no item in %s of format %s: %d are removals, and %d can't be read", s.Path, count(s.Records, "record"), s.Format, s.Removals, s.Broken)
+		return fmt.Errorf("%s: there is no item in %s of format %s: %d are removals, and %d can't be read", s.Path, spec.Count(s.Records, "record"), s.Format, s.Removals, s.Broken)
 	}
 	return nil
 }

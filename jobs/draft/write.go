@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // Options says what a draft is written with.
@@ -77,12 +79,12 @@ func (w *writer) line(format string, args ...any) {
 
 func (w *writer) head() {
 	s := w.sample
-	w.line("# A draft that starlift init made of %s of %s (%s), %d with an item.", count(s.Records, "record"), comment(s.Path), s.Format, s.items())
+	w.line("# A draft that starlift init made of %s of %s (%s), %d with an item.", spec.Count(s.Records, "record"), comment(s.Path), s.Format, s.items())
 	if s.FilesRead < s.Files {
 		w.line("# They are of %d of %d files.", s.FilesRead, s.Files)
 	}
 	if s.Broken > 0 {
-		w.line("# %s can't be read.", count(s.Broken, "record"))
+		w.line("# %s can't be read.", spec.Count(s.Broken, "record"))
 	}
 	w.line("# What it guessed is said in comments: look at the keys and the types first.")
 	w.line("#")
@@ -132,7 +134,7 @@ func (w *writer) tables(tables []*table) {
 		if t.explode != "" {
 			of = "element"
 		}
-		notes := append([]string{count(t.items, of)}, t.notes...)
+		notes := append([]string{spec.Count(t.items, of)}, t.notes...)
 		w.line("      %s:  # %s", quote(t.name), strings.Join(notes, "; "))
 		if t.where != "" {
 			w.line("        where: %s", t.where)
@@ -202,11 +204,4 @@ func printable(r rune) rune {
 		return '?'
 	}
 	return r
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

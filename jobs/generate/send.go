@@ -16,6 +16,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/terminal"
 	"github.com/starlift-etl/starlift/pipeline/awsapi"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // destination is what the flags say of sending to a service.
@@ -139,7 +140,7 @@ func (s *sender) showOn(w io.Writer) (end func()) {
 
 // line says how far the sending is.
 func (s *sender) line() string {
-	line := fmt.Sprintf("%d records sent", s.sent)
+	line := spec.Count(s.sent, "record") + " sent"
 	if took := s.now().Sub(s.begun).Seconds(); took > 0 && !s.begun.IsZero() {
 		line += fmt.Sprintf(", %.0f a second", float64(s.sent)/took)
 	}

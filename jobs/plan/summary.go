@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // The sections of nodes.
@@ -92,17 +93,10 @@ func (p *Plan) tableLines(b *strings.Builder, node string) {
 	var rows [][]string
 	for i := range p.Tables {
 		if t := &p.Tables[i]; t.Node == node {
-			rows = append(rows, []string{t.Name, counted(len(t.Columns), "column"), t.keyText(), p.readers(t)})
+			rows = append(rows, []string{t.Name, spec.Count(len(t.Columns), "column"), t.keyText(), p.readers(t)})
 		}
 	}
 	b.WriteString(columnLines("    ", rows))
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // readers says who takes the log of a table, and who its settled rows.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/starlift-etl/starlift/jobs/fixture"
 	"github.com/starlift-etl/starlift/jobs/terminal"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // cellWidthMax is the width that a value may take; a longer one is cut. JSON has it whole.
@@ -22,7 +23,7 @@ func (r *Result) Text(out io.Writer) error {
 		}
 	}
 	for _, l := range r.Letters {
-		if _, err := fmt.Fprintf(out, "%s, %s of %s: %s\n", count(int64(l.Count), "dead letter"), l.Reason, l.Node, l.Example); err != nil {
+		if _, err := fmt.Fprintf(out, "%s, %s of %s: %s\n", spec.Count(int64(l.Count), "dead letter"), l.Reason, l.Node, l.Example); err != nil {
 			return err
 		}
 	}
@@ -35,12 +36,12 @@ func (r *Result) Text(out io.Writer) error {
 	if r.Complete {
 		how = "all of the input"
 	}
-	_, err := fmt.Fprintf(out, "%s read: %s\n", count(r.Records, "record"), how)
+	_, err := fmt.Fprintf(out, "%s read: %s\n", spec.Count(r.Records, "record"), how)
 	return err
 }
 
 func (t *Table) text(out io.Writer) error {
-	rows := count(t.Count, "row")
+	rows := spec.Count(t.Count, "row")
 	if !t.Settled {
 		rows += " of all changes"
 	}
@@ -95,11 +96,4 @@ func cut(text string) string {
 		runes = runes[:len(runes)-1]
 	}
 	return string(runes) + "…"
-}
-
-func count(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/pipeline/timespan"
 )
 
@@ -18,7 +19,7 @@ func (st *Status) Print(w io.Writer) error {
 		return err
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "pipeline %s, state %s (%d bytes), epoch %d", st.Pipeline, st.StateID, st.StateBytes, st.Epoch)
+	fmt.Fprintf(&b, "pipeline %s, state %s (%s), epoch %d", st.Pipeline, st.StateID, spec.Count(st.StateBytes, "byte"), st.Epoch)
 	switch {
 	case st.Saved > 0 && st.Running != nil:
 		fmt.Fprintf(&b, "; epoch %d is saved, and being committed", st.Saved)
@@ -40,7 +41,7 @@ func (st *Status) Print(w io.Writer) error {
 			t := st.Running.Transforms[name]
 			fmt.Fprintf(&b, "transform %s: %g rows/s", name, t.RowRate)
 			if t.ReadAgain > 0 {
-				fmt.Fprintf(&b, ", %d changes read again", t.ReadAgain)
+				fmt.Fprintf(&b, ", %s read again", spec.Count(t.ReadAgain, "change"))
 			}
 			b.WriteByte('\n')
 		}
@@ -73,7 +74,7 @@ func (r *Process) print(b *strings.Builder) {
 	if r.LastCommit != nil {
 		commit = fmt.Sprintf("last commit %s ago", span(r.CommitAge))
 	}
-	fmt.Fprintf(b, "running since %s, %s, %s, %d records pending, epoch.interval %s\n", clock(r.Since), how, commit, r.Pending, r.EpochInterval)
+	fmt.Fprintf(b, "running since %s, %s, %s, %s pending, epoch.interval %s\n", clock(r.Since), how, commit, spec.Count(r.Pending, "record"), r.EpochInterval)
 	for _, p := range r.Problems {
 		fmt.Fprintf(b, "problem: %s\n", p)
 	}
@@ -94,7 +95,7 @@ func (s Source) print(b *strings.Builder, name string) {
 	if s.Finished {
 		how = "read to its end"
 	}
-	fmt.Fprintf(b, "source %s: %s, %d partitions", name, how, s.Partitions)
+	fmt.Fprintf(b, "source %s: %s, %s", name, how, spec.Count(s.Partitions, "partition"))
 	if r := s.SourceRates; r != nil {
 		fmt.Fprintf(b, ", %g records/s, %.1f MB/s", r.RecordRate, r.ByteRate/1e6)
 		if r.Lag != nil {
@@ -102,7 +103,7 @@ func (s Source) print(b *strings.Builder, name string) {
 		}
 		switch {
 		case r.Lost > 0:
-			fmt.Fprintf(b, ", %d bytes lost", r.Lost)
+			fmt.Fprintf(b, ", %s lost", spec.Count(r.Lost, "byte"))
 		case r.Gap != "":
 			b.WriteString(", input lost")
 		}
@@ -130,7 +131,7 @@ func (s Sink) print(b *strings.Builder, name string) {
 		b.WriteString(", rows wait to be published")
 	}
 	if r := s.SinkRates; r != nil {
-		fmt.Fprintf(b, ", %g rows/s, %d retries", r.RowRate, r.Retries)
+		fmt.Fprintf(b, ", %g rows/s, %s", r.RowRate, spec.Count(r.Retries, "retry"))
 		if r.Down != nil {
 			fmt.Fprintf(b, ", down since %s (%s)", clock(*r.Down), timespan.Text(max(0, time.Since(*r.Down))))
 		}

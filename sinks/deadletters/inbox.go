@@ -17,6 +17,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // Limits of the records that Read returns at once.
@@ -102,7 +103,7 @@ func (b *Inbox) CursorText(_ string, raw []byte) string {
 			done++
 		}
 	}
-	return fmt.Sprintf("%d requests, %d of them done", len(c.Requests), done)
+	return fmt.Sprintf("%s, %d done", spec.Count(len(c.Requests), "request"), done)
 }
 
 // Open forgets the requests that are gone, and removes those that are done. The

@@ -10,6 +10,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline"
 	"github.com/starlift-etl/starlift/pipeline/blob"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // Reset implements pipeline.Resettable. The files of the pipeline in the folders that
@@ -58,9 +59,13 @@ func (s *Sink) resetFolder(ctx context.Context, folder string, r *pipeline.Reset
 	if err != nil {
 		return nil, err
 	}
-	all := []pipeline.TargetObject{{Name: fmt.Sprintf("%s: %d files%s", name, len(content.ours)+len(content.unfinished), r.OfState(found.StateID))}}
+	all := []pipeline.TargetObject{{Name: name + ": " + spec.Count(len(content.ours)+len(content.unfinished), "file") + r.OfState(found.StateID)}}
 	if n := len(content.others); n > 0 {
-		all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%s: %d files (%s …)", name, n, s.target.URL(content.others[0])), KeptBecause: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
+		more := ""
+		if n > 1 {
+			more = " …"
+		}
+		all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%s: %s (%s%s)", name, spec.Count(n, "file"), s.target.URL(content.others[0]), more), KeptBecause: "this pipeline's sink did not write them; delete them yourself if nobody needs them"})
 	}
 	if !r.Do {
 		return all, nil

@@ -18,6 +18,7 @@ import (
 	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/blob/bloburl"
 	"github.com/starlift-etl/starlift/pipeline/disk"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 	"github.com/starlift-etl/starlift/sinks/internal/warehouse"
 )
 
@@ -362,7 +363,7 @@ func (l *s3Loader) reset(ctx context.Context, r *pipeline.Reset) (all []pipeline
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%d files on the stage, %s", n, l.store.URL(o.Name))})
+		all = append(all, pipeline.TargetObject{Name: spec.Count(n, "file") + " on the stage, " + l.store.URL(o.Name)})
 	}
 	return all, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/starlift-etl/starlift/pipeline/blob"
 	"github.com/starlift-etl/starlift/pipeline/charset"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 func readCSV(ctx context.Context, f *format, r *snapshotBuilder, file blob.Object) (err error) {
@@ -115,7 +116,7 @@ func (r *snapshotBuilder) csvError(lines *csv.Reader, fields []string, err error
 		if len(fields) > want {
 			hint = fmt.Sprintf("put a field that holds %q in quotes", lines.Comma)
 		}
-		return r.wrong(at, "the line has %s, and the header has %d: %s", count(len(fields), "field"), want, hint)
+		return r.wrong(at, "the line has %s, and the header has %d: %s", spec.Count(len(fields), "field"), want, hint)
 	case errors.Is(err, csv.ErrBareQuote):
 		return r.wrong(at, `a quote stands inside a field that does not begin with one: put the whole field in quotes, and write "" for a quote in it`)
 	case errors.Is(err, csv.ErrQuote) && parse.StartLine < parse.Line:
@@ -124,13 +125,6 @@ func (r *snapshotBuilder) csvError(lines *csv.Reader, fields []string, err error
 		return r.wrong(at, `a field in quotes is not closed, or goes on behind its closing quote: write "" for a quote inside a field`)
 	}
 	return r.wrong(at, "%v", parse.Err)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func valid(fields []string) bool {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/starlift-etl/starlift/pipeline"
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // resetAll lists what the schema holds of a pipeline, and drops it if r.Do: the tables
@@ -53,7 +54,7 @@ func (s *Sink) resetAll(ctx context.Context, tx Tx, r *pipeline.Reset) ([]pipeli
 			return nil, fmt.Errorf("table %q: %w", own, err)
 		}
 		if n > 0 {
-			all = append(all, pipeline.TargetObject{Name: fmt.Sprintf("%d rows of %s", n, s.nameOf(own))})
+			all = append(all, pipeline.TargetObject{Name: spec.Count(n, "row") + " of " + s.nameOf(own)})
 		}
 	}
 	return all, nil

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr/ast"
+
+	"github.com/starlift-etl/starlift/pipeline/spec"
 )
 
 // function is one that expressions can call. A null argument makes its result
@@ -258,18 +260,11 @@ func (f *function) counts() string {
 	}
 	switch {
 	case most > 0 && f.params[most-1].rest:
-		return fmt.Sprintf("at least %d argument%s", least, plural(least))
+		return "at least " + spec.Count(least, "argument")
 	case least == most:
-		return fmt.Sprintf("%d argument%s", least, plural(least))
+		return spec.Count(least, "argument")
 	}
 	return fmt.Sprintf("%d to %d arguments", least, most)
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
 }
 
 // run returns the code of a call. Arguments are kept on a stack that is reused.
