@@ -78,6 +78,7 @@ func TestUsage(t *testing.T) {
 		{"plan " + good + " --section star", "--section star: there is nothing to show of pipeline shop: it has no star"},
 		{"plan " + good + " --section ddl --output json", "--section is about text"},
 		{"plan " + good + " --section ddl --lineage all", "--section and --lineage are two things to show"},
+		{"plan " + good + " --lineage=", "there is no such table"},
 		{"plan " + good + " --lineage ordr", `did you mean "order"?`},
 		{"schema please", "wants no arguments"},
 		{"--log-level loud version", "want debug, info, warn or error"},

@@ -61,6 +61,7 @@ type planFlags struct {
 	format   string
 	sections []string
 	lineage  string
+	asked    bool // whether --lineage is given
 }
 
 func (f *planFlags) add(cmd *cobra.Command) {
@@ -87,6 +88,7 @@ func (f *planFlags) check(cmd *cobra.Command, output string) error {
 			given = append(given, "--"+name)
 		}
 	}
+	f.asked = cmd.Flags().Changed("lineage")
 	switch {
 	case len(given) > 1:
 		return fmt.Errorf("%s and %s are two things to show: leave one of them out", given[0], given[1])
@@ -98,7 +100,7 @@ func (f *planFlags) check(cmd *cobra.Command, output string) error {
 
 func (s *cli) printPlan(p *plan.Plan, shown *planFlags, output string) error {
 	switch {
-	case shown.lineage != "":
+	case shown.asked:
 		l, err := p.LineageOf(shown.lineage)
 		if err != nil {
 			return usage.Wrap(err)

@@ -8,6 +8,9 @@ import (
 	"github.com/starlift-etl/starlift/jobs/usage"
 )
 
+// addedBySinks are the columns of a lake that no table has.
+var addedBySinks = []string{"_op", "_version", "_position", "_epoch"}
+
 // allTables asks for the lineage of all columns.
 const allTables = "all"
 
@@ -36,6 +39,8 @@ func (p *Plan) LineageOf(text string) (*Lineage, error) {
 		return p.Lineage.only(asked), nil
 	case len(asked) > 0:
 		return p.Lineage.only(p.Lineage.furthest(asked)), nil
+	case len(columns) > 0 && slices.Contains(addedBySinks, text[strings.LastIndexByte(text, '.')+1:]):
+		return nil, fmt.Errorf("--lineage %q: a sink adds that column to tell rows apart, and it is made of no attribute: the others are %s", text, listed(slices.Sorted(slices.Values(columns)), "and"))
 	case len(columns) > 0:
 		return nil, notKnown(text, "column", columns)
 	}

@@ -369,6 +369,7 @@ func TestLineageNames(t *testing.T) {
 		"fact_orderline.price": `did you mean "fact_order_line.price"?`,
 		"dim_custmer":          `known are customer, dim_customer, dim_date, dim_product, fact_order, fact_order_line, order, order_line: did you mean "dim_customer"?`,
 		"":                     "there is no such table",
+		"lake.fact_order._op":  "a sink adds that column to tell rows apart, and it is made of no attribute: the others are lake.fact_order.amount, ",
 		"share":                "that is a column, and of a table is asked: write fact_order_line.share",
 		"status":               "write fact_order.status or order.status",
 		"items":                "that is a node, and of a table is asked: write items.customer, items.order or items.order_line",

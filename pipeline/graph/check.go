@@ -108,7 +108,7 @@ func (c *compiler) checkRow(n *RowNode) {
 			c.read(SectionTransforms, n.Name, in, "table %q of %s has settled rows only, and %s may leave rows out, which takes the log: put it before %s",
 				in.Table.Name, in.Node, n.Name, c.origin(in).Node)
 		case ok && rejects.DeadLetters():
-			c.read(SectionTransforms, n.Name, in, "table %q of %s has settled rows only, which have no record to make a dead letter of: give %s an on_error of null or fail",
+			c.read(SectionTransforms, n.Name, in, "table %q of %s has settled rows only, which have no record to make a dead letter of: give the columns of %s an on_error of null or fail",
 				in.Table.Name, in.Node, n.Name)
 		}
 	}

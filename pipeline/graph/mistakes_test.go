@@ -84,7 +84,7 @@ func TestMistakes(t *testing.T) {
 			sink("a", settled, "log").sink("b", settled, "policy").sink("c", settled, "fewer").sink("d", settled, "computed").sink("e", settled, "fine"),
 			[]string{
 				`transform fewer, inputs.0: table "counts" of star has settled rows only, and fewer may leave rows out, which takes the log: put it before star`,
-				`transform computed, inputs.0: table "counts" of star has settled rows only, which have no record to make a dead letter of: give computed an on_error of null or fail`,
+				`transform computed, inputs.0: table "counts" of star has settled rows only, which have no record to make a dead letter of: give the columns of computed an on_error of null or fail`,
 				`transform log, inputs.0: table "counts" of star has settled rows only, and log wants its log, or merges or keeps its rows: read the table of an unnest transform`,
 				`transform policy, inputs.0: table "counts" of star has settled rows only, and policy wants its log, or merges or keeps its rows: read the table of an unnest transform`,
 			}},

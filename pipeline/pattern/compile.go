@@ -110,8 +110,7 @@ func (c *compiler) special(out *conjunction, at []string, prefix decode.Path, v 
 	case len(prefix) == 0 && strings.HasPrefix(name, MetaPrefix):
 		out.fields = append(out.fields, c.metaField(at, strings.TrimPrefix(name, MetaPrefix), v))
 	default:
-		c.mistakes = append(c.mistakes, &spec.FieldError{Path: at, Name: name,
-			Message: fmt.Sprintf("unknown operator %q", name), Known: append(MetaNames(), "$or", andName, exprName)})
+		c.unknownOperator(at[:len(at)-1], name, append(MetaNames(), "$or", andName, exprName))
 	}
 }
 

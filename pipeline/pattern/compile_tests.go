@@ -197,7 +197,7 @@ func (c *compiler) operator(at []string, m map[string]any, known []string) (name
 
 func (c *compiler) unknownOperator(at []string, name string, known []string) {
 	m := &spec.FieldError{Path: append(slices.Clone(at), name), Message: fmt.Sprintf("unknown operator %q", name), Name: name, Known: known}
-	if advice := operatorAdvice[strings.ToLower(name)]; advice != "" {
+	if advice := operatorAdvice[strings.ToLower(name)]; advice != "" && !slices.Contains(known, strings.ToLower(name)) {
 		m.Message, m.Known = m.Message+": write "+advice, nil
 	}
 	c.mistakes = append(c.mistakes, m)

@@ -277,6 +277,7 @@ func TestCompileMistakes(t *testing.T) {
 		`{"$or":[{"a":[1]},3]}`:                                                       {"$or/1: a pattern is a map of fields"},
 		`{"$and":{"a":[1]}}`:                                                          {"$and: $and takes a list of patterns, not a map; write [{a: [1]}]"},
 		`{"$or":{"a":["x"],"b":[1]}}`:                                                 {`$or: $or takes a list of patterns, not a map; write [{a: ["x"]}, {b: [1]}]`},
+		`{"a":[{"$OR":["x"]}]}`:                                                       {`a/0/$OR: unknown operator "$OR": write the values in the list of tests`},
 		`"total > paid"`:                                                              {`: a pattern is a map of fields, each with a list of tests, not "total > paid"; write {$expr: "total > paid"} for an expression`},
 		`{"expr":"total > paid"}`:                                                     {`expr: a field takes a list of tests, not "total > paid"; write ["total > paid"], or $expr for an expression`},
 		`{"or":[{"a":["x"]},{"b":["y"]}],"AND":[{"c":[1]}]}`:                          {"AND: a field takes a list of tests, and these are patterns: write $and", "or: a field takes a list of tests, and these are patterns: write $or"},
@@ -297,7 +298,7 @@ func TestCompileMistakes(t *testing.T) {
 		`{"$meta.event_name":["INSERT","UPDATE"]}`:                                    {`$meta.event_name/1: no change has "UPDATE" as its $meta.event_name, which is one of INSERT, MODIFY, REMOVE`},
 		`{"$meta":{"ttl":["true"],"event_name":[{"anything-but":{"wildcard":"*"}}]}}`: {"$meta/event_name/0: no change has {anything-but: {wildcard: \"*\"}} as its $meta.event_name", `$meta/ttl/0: no change has "true" as its $meta.ttl, which is true or false`},
 		`{"$meta.created_at":[{"numeric":[">",5]}],"$meta.table":[null]}`:             {`$meta.created_at/0: no change has {numeric: [">", 5]} as its $meta.created_at, which is a text, as in {prefix: "2024-02-29T12"}`, `$meta.table/0: no change has null as its $meta.table, which is a text`},
-		`{"$and":[1,{"$not":[1]}]}`:                                                   {"$and/0: a pattern is a map of fields", `$and/1/$not: unknown operator "$not"`},
+		`{"$and":[1,{"$not":[1]}]}`:                                                   {"$and/0: a pattern is a map of fields", `$and/1/$not: unknown operator "$not": write {anything-but: a}, or {anything-but: [a, b]}`},
 		`{"a":{"$and":[{"b":1},{"c":[]}]}}`:                                           {"a/$and/0/b: a field takes a list of tests, not 1; write [1]", "a/$and/1/c: an empty list"},
 		`{"$expr":"a > 1"}`:                                                           {"$expr: $expr is about items"},
 		`{"a":{"$expr":"b > 1"}}`:                                                     {"a/$expr: $expr is about the item, not about what is at a: write it at the top"},
@@ -323,6 +324,15 @@ func TestCompileMistakes(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: got %q", text, got)
 		}
+	}
+}
+
+// TestOperatorInCapitals: what is an operator but for its case is suggested, not replaced.
+func TestOperatorInCapitals(t *testing.T) {
+	_, err := Compile(parse(t, `{"$OR":[{"a":["x"]}]}`), nil)
+	var f *spec.FieldError
+	if !errors.As(err, &f) || strings.Contains(f.Message, "write") || spec.Suggest(f.Name, f.Known) != "$or" {
+		t.Errorf("%v, of %q", err, f.Known)
 	}
 }
 
