@@ -239,9 +239,6 @@ func findLetters(ctx context.Context, a *assembly.Pipeline, stateID, file string
 // maskRecord hides what masked columns read of a letter's record. All of a broken record, or of
 // one whose source is gone, is hidden, since it is unknown which bytes those are.
 func maskRecord(a *assembly.Pipeline, f *deadletters.Found) {
-	if len(f.Original()) == 0 {
-		return // of a row whose record another letter has
-	}
 	source, known := a.Readers[f.Source]
 	for _, t := range a.Config.Changes {
 		m, ok := t.Transform.(pipeline.Masker)
@@ -292,9 +289,6 @@ func (s *cli) showLetter(f *deadletters.Found, output string) error {
 	}
 	if f.Status == deadletters.Replayed {
 		fmt.Fprintf(&b, "replayed: %s, epoch %d\n", f.ReplayedAt.UTC().Format(time.RFC3339), f.ReplayedIn)
-	}
-	if f.Row != nil && record == "" {
-		record = "(as of the first dead letter of this position)"
 	}
 	fmt.Fprintf(&b, "record:\n%s\n", record)
 	_, err := io.WriteString(s.out, b.String())

@@ -69,6 +69,12 @@ func (l *Letter) Pos() pipeline.Position {
 	return pipeline.Position{Source: l.Source, Partition: l.Partition, Line: l.Line, Offset: l.Offset, Text: l.Position}
 }
 
+// isOfRecord reports whether a letter of a row has no record because that of the first of its
+// rows, if it is this one, has it.
+func (l *Letter) isOfRecord(first *Letter) bool {
+	return len(l.Original()) == 0 && l.Pos() == first.Pos() && l.Node == first.Node && l.Epoch == first.Epoch
+}
+
 // replayed returns the letter as the engine reads it again.
 func (l *Letter) replayed(id string) pipeline.Replay {
 	return pipeline.Replay{

@@ -45,8 +45,8 @@ type Folder struct {
 }
 
 // Each calls f for every letter of the pipeline, oldest file first. Those of
-// another state than stateID are outdated; empty = none is. It ends early with
-// f's error.
+// another state than stateID are outdated; empty = none is. All have their record, also
+// those of rows. It ends early with f's error.
 func (d Folder) Each(ctx context.Context, stateID string, f func(*Found) error) error {
 	found, err := files(ctx, d.Objects, d.Pipeline, suffix)
 	if err != nil {
@@ -87,10 +87,18 @@ func (d Folder) each(ctx context.Context, names []string, stateID string, f func
 	}
 	for _, name := range names {
 		_, of, _ := owner(name)
+		var first *Letter // of the rows of a record
 		_, err := scanLive(ctx, d.Objects, name, 0, func(n int, line []byte) error {
 			found := &Found{ID: name + ":" + strconv.Itoa(n), StateID: of, Status: Open, Letter: &Letter{}}
 			if err := decodeLine(line, found.Letter); err != nil {
 				return err
+			}
+			if found.Row != nil {
+				if first != nil && found.isOfRecord(first) {
+					found.Record, found.Binary = first.Record, first.Binary
+				} else {
+					first = found.Letter
+				}
 			}
 			if m, ok := marks[found.ID]; ok {
 				found.Status, found.ReplayedAt, found.ReplayedIn = Replayed, m.Time, m.Epoch
