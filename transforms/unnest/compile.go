@@ -69,7 +69,7 @@ func compileTable(name string, cfg *TableConfig) (*table, error) {
 		e := &cfg.Columns[i]
 		c.columns = append(c.columns, c.column(e.Name, &e.Value))
 	}
-	c.ordinalColumns()
+	c.namedColumns()
 	c.setKeySlots()
 	t.policy = c.policy()
 	c.collisions()
@@ -167,6 +167,9 @@ func (c *compiler) addFlags(p pipeline.Policy) {
 		path := []string{"columns", name}
 		if _, declared := c.cfg.Columns.Get(name); !declared {
 			path = []string{"explode", "ordinal"}
+			if c.columns[taken].source.origin == fromKey {
+				path[1] = "key"
+			}
 			for l := c.columns[taken].source.level; l > 0; l-- {
 				path = append([]string{"explode"}, path...)
 			}

@@ -16,7 +16,8 @@ type level struct {
 	alias   string        // of an element
 	ordinal string        // "" = no name
 	key     string        // of a map's member; "" = alias.key
-	lists   []source      // where the list, set or map is, of which the first counts that is there
+	from    string        // where the list, set or map is, for messages
+	lists   []source      // the same, of which the first counts that is there
 	element []decode.Path // wanted of an element
 	// keySlots are those of element that begin with the name key, where that is what a
 	// map's members have their key by.
@@ -43,7 +44,7 @@ func (c *compiler) explode() {
 
 func (c *compiler) level(cfg *ExplodeConfig, at []string) level {
 	below := func(name string) []string { return append(slices.Clone(at), name) }
-	l := level{alias: cfg.As, ordinal: cfg.Ordinal, key: cfg.Key, outer: cfg.Outer, onError: cfg.OnError}
+	l := level{alias: cfg.As, ordinal: cfg.Ordinal, key: cfg.Key, outer: cfg.Outer, onError: cfg.OnError, from: strings.Join(cfg.From, " or ")}
 	if l.onError == "" {
 		l.onError = onErrorDeadLetter
 	}
@@ -108,11 +109,25 @@ func (c *compiler) setKeySlots() {
 	}
 }
 
-// ordinalColumns appends the columns of ordinals unless they are among the columns.
-func (c *compiler) ordinalColumns() {
+// namedColumns appends the columns of ordinals, and of the keys of members that have a name,
+// unless they are among the columns.
+func (c *compiler) namedColumns() {
 	for i := range c.scope.levels {
 		c.ordinalColumn(i)
+		c.keyColumn(i)
 	}
+}
+
+// keyColumn appends the column of a member's key. One of its name may be made of the key, or of
+// what stands for it in a row without.
+func (c *compiler) keyColumn(level int) {
+	name := c.scope.levels[level].key
+	if name == "" || slices.ContainsFunc(c.columns, func(have column) bool { return have.name == name }) {
+		return
+	}
+	c.columns = append(c.columns, column{
+		name: name, typ: pipeline.Type{Kind: pipeline.String}, source: source{origin: fromKey, level: level}, onError: onErrorDeadLetter, direct: true,
+	})
 }
 
 func (c *compiler) ordinalColumn(level int) {
@@ -151,5 +166,5 @@ func (t *table) setDistinct() {
 
 // isMemberKey reports whether the column is the key of a map's member itself.
 func (c *column) isMemberKey() bool {
-	return c.source.origin == fromKey && c.shape == whole && c.typ.Kind == pipeline.String
+	return c.source.origin == fromKey && c.shape == whole && c.typ.Kind == pipeline.String && len(c.source.others) == 0
 }

@@ -47,6 +47,8 @@ func TestMistakes(t *testing.T) {
 			`tables/t/columns/Deleted_At: column "Deleted_At" has, when case is ignored, the name of one that on_delete: flag adds`},
 		"tables:\n\tt:\n\t\tkey: [id]\n\t\ton_delete: flag\n\t\texplode: {from: l, as: e, ordinal: is_deleted}" + good: {
 			`tables/t/explode/ordinal: column "is_deleted" has the name of one that on_delete: flag adds`},
+		"tables:\n\tt:\n\t\tkey: [id]\n\t\ton_delete: flag\n\t\texplode: {from: l, as: e, explode: {from: e, as: f, key: is_deleted}}" + good: {
+			`tables/t/explode/explode/key: column "is_deleted" has the name of one that on_delete: flag adds`},
 		"tables:\n\tt:\n\t\tcolumns: {a: {type: decimall}, b: {type: 'decimal(39,2)'}, c: {from: 'x['}, d: {from: $meta.creatd_at}, e: {from: $meta}}": {
 			`tables/t/columns/a/type: unknown type "decimall"`, `tables/t/columns/b/type: bad type "decimal(39,2)"`,
 			`tables/t/columns/c/from: document path "x["`, `tables/t/columns/d/from: unknown metadata "$meta.creatd_at" ($meta.creatd_at|`,

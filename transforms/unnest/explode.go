@@ -94,7 +94,7 @@ func (r *rowMaker) notList(l *level, v decode.Value) error {
 		return nil
 	}
 	r.elementFailure = &failure{reason: pipeline.ReasonBadValue, fatal: l.onError == onErrorFail,
-		message: fmt.Sprintf("table %s: explode wants a list, a set or a map, not a %s%s", r.current.table.out.Name, v.Kind, r.elementText())}
+		message: fmt.Sprintf("table %s: explode of %s wants a list, a set or a map, not a %s%s", r.current.table.out.Name, l.from, v.Kind, r.elementText())}
 	return errFailed
 }
 

@@ -50,6 +50,32 @@ tables:
 	equal(t, "letters after a broken one", letters(b))
 }
 
+// TestKeyColumns: a key that has a name is a column as an ordinal is, at each level, unless
+// one of the columns has the name; and it may stand for what lists have of their own.
+func TestKeyColumns(t *testing.T) {
+	u := compiled(t, `
+tables:
+	stock:
+		explode: {from: sizes, as: s, key: size, ordinal: n, explode: {from: s, as: c, key: color}}
+		key: [id, size, color]
+		columns: {id: {}, units: {from: c, type: int64}}
+	other:
+		explode: {from: sizes, as: s, key: size, outer: true}
+		key: [id, size]
+		columns: {id: {}, size: {expr: "size ?? '-'"}}
+	mixed:
+		explode: {from: parts, as: p, key: k}
+		key: [id, name]
+		columns: {id: {}, name: {from: [k, p.name]}, upper: {from: [p.name, k], expr: "upper(value)"}, k: {from: p.name}}`)
+	b := mapAll(t, u, everything(u), records(cdcFormat,
+		insert(`{"id":{"S":"1"},"sizes":{"M":{"S":{"M":{"red":{"N":"1"}}},"M":{"M":{"red":{"N":"2"},"blue":{"N":"3"}}}}},"parts":{"M":{"x":{"M":{}}}}}`),
+		insert(`{"id":{"S":"2"},"parts":{"L":[{"M":{"name":{"S":"y"}}}]}}`)))
+	equal(t, "stock", dump(b, "stock"), `0 upsert "1" 3 1 "M" "blue"`, `0 upsert "1" 2 1 "M" "red"`, `0 upsert "1" 1 2 "S" "red"`)
+	equal(t, "other", dump(b, "other"), `0 upsert "1" "M"`, `0 upsert "1" "S"`, `1 upsert "2" "-"`)
+	equal(t, "mixed", dump(b, "mixed"), `0 upsert "1" "x" "X" null`, `1 upsert "2" "y" "Y" "y"`)
+	equal(t, "letters", letters(b))
+}
+
 // TestExplodeOfSets: the elements of a set come sorted, and they and their ordinal have the types that targets want.
 func TestExplodeOfSets(t *testing.T) {
 	u := compiled(t, `
@@ -83,10 +109,10 @@ tables:
 
 func TestExplodeOnError(t *testing.T) {
 	for onError, want := range map[string][]string{
-		"dead_letter": {"bad_value: table t: explode wants a list, a set or a map, not a string"},
+		"dead_letter": {"bad_value: table t: explode of l wants a list, a set or a map, not a string"},
 		"null":        {},
 		"row":         {`0 upsert "1" null 0`},
-		"fail":        {"bad_value: table t: explode wants a list, a set or a map, not a string"},
+		"fail":        {"bad_value: table t: explode of l wants a list, a set or a map, not a string"},
 	} {
 		for _, outer := range []bool{false, true} {
 			u := compiled(t, fmt.Sprintf("tables: {t: {explode: {from: l, as: e, ordinal: n, outer: %t, on_error: '%s'}, key: [id, n], columns: {id: {}, e: {}}}}", outer, onError))

@@ -188,7 +188,7 @@ func TestChangesAreAtomic(t *testing.T) {
 		`bad_value: table customer, column age (int64): "1.5" has more fraction digits`,
 		`duplicate_key: table line: two rows of the item have one key, element 2`,
 		`null_key: table line, column sku: null in the key, element 2`,
-		`bad_value: table line: explode wants a list, a set or a map, not a string`,
+		`bad_value: table line: explode of lines wants a list, a set or a map, not a string`,
 		`bad_record: `, `unmatched: no table wants the item`, `unmatched: no table wants the item`, `bad_record: `,
 	}
 	if !slices.EqualFunc(got, want, strings.HasPrefix) {

@@ -38,7 +38,7 @@ func (r *valueReader) valueOf(s *source) decode.Value {
 	case fromElement:
 		return r.firstPresent(r.elements[s.level].slots[s.slot], s)
 	case fromKey:
-		return r.elements[s.level].key
+		return r.firstPresent(r.elements[s.level].key, s)
 	case fromEventID:
 		return r.binding.record.EventID
 	default:

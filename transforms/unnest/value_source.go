@@ -137,7 +137,7 @@ func (s *scope) resolveAll(paths []decode.Path) (source, error) {
 		first.others = append(first.others, other)
 	}
 	for _, other := range first.others {
-		if first.origin > fromElement || other.origin > fromElement {
+		if !first.isOfItem() || !other.isOfItem() {
 			return source{}, fmt.Errorf("alternatives are document paths: what is no part of the item is always there")
 		}
 	}
