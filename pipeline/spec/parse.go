@@ -210,6 +210,9 @@ func (b *treeBuilder) build(n ast.Node, depth int) *Node {
 	}
 	switch n := n.(type) {
 	case *ast.MappingNode:
+		if text := b.colonText(n, depth); text != nil {
+			return text
+		}
 		return b.mapping(n.Start, n.Values, depth)
 	case *ast.MappingValueNode:
 		return b.mapping(n.Start, []*ast.MappingValueNode{n}, depth)
