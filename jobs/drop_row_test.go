@@ -100,3 +100,34 @@ sinks: {lake: {type: parquet, inputs: [items], url: lake, mode: latest}}
 	starlift(t, dir, "test", "stations.yaml").want(t, exitFailed,
 		`no such dead letter: bad_value, record 1, of a row of table reading, element "d1".1`, `dead letter not expected: bad_value, record 1 of readings`)
 }
+
+// TestDropRowOfARefusedChange: a change that a transform of rows refuses has one dead letter, of all of it.
+func TestDropRowOfARefusedChange(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "shares.yaml"), []byte(`name: shares
+sources: {orders: {type: file, path: in.ndjson, format: json, key: [id]}}
+transforms:
+  items:
+    type: unnest
+    inputs: [orders]
+    tables:
+      part:
+        explode: {from: parts, as: v, ordinal: n}
+        key: [id, n]
+        columns: {id: {}, n: {}, v: {type: int64, on_error: drop_row}}
+  shares: {type: derive, inputs: [items], columns: {share: {expr: 10 / v, type: int64}}}
+sinks: {lake: {type: parquet, inputs: [shares], url: lake, mode: latest}}
+`))
+	write(t, filepath.Join(dir, "shares_test.yaml"), []byte(`tests:
+  - name: refused after rows were left out
+    steps:
+      - inputs: {orders: [{id: a, parts: [1, x, 0, y]}, {id: b, parts: [z, 2]}, {id: c, parts: [0]}]}
+        expect: {shares.part: [{id: b, n: 2, v: 2, share: 5}]}
+        dead_letters:
+          - {reason: bad_value, record: 1, node: shares}
+          - {reason: bad_value, record: 2, node: items, table: part, element: "1"}
+          - {reason: bad_value, record: 3, node: shares}
+`))
+	fine(t, dir, "test", "shares.yaml")
+}
