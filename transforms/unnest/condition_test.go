@@ -90,14 +90,19 @@ tables:
 	shared:
 		where: {$expr: total > 0}
 		key: [first]
-		columns: {first: {from: PK, split: "#", part: 1}}`)
+		columns: {first: {from: PK, split: "#", part: 1}}
+	folded:
+		where: {$expr: total > 0}
+		key: [pk]
+		columns: {pk: {from: PK, type: uuid, on_error: "null"}}`)
 	removal := func(pk string) string {
 		return strings.ReplaceAll(change("REMOVE", "", ""), `{"S":"k"}`, fmt.Sprintf(`{"S":%q}`, pk))
 	}
-	b := mapAll(t, u, everything(u), records(cdcFormat, removal("a#1"), removal("b#1")))
+	b := mapAll(t, u, everything(u), records(cdcFormat, removal("a#1"), removal("b#1"), removal("00000000-0000-0000-0000-00000000000A")))
 	equal(t, "ofkey", dump(b, "ofkey"), `0 delete "a"`)
-	equal(t, "identified", dump(b, "identified"), `0 delete "a#1"`, `1 delete "b#1"`)
+	equal(t, "identified", dump(b, "identified"), `0 delete "a#1"`, `1 delete "b#1"`, `2 delete "00000000-0000-0000-0000-00000000000A"`)
 	equal(t, "shared", dump(b, "shared"))
+	equal(t, "folded", dump(b, "folded")) // another item may have the same UUID, in lower case
 	equal(t, "dead letters", letters(b))
 }
 

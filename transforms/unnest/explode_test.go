@@ -76,6 +76,28 @@ tables:
 	equal(t, "letters", letters(b))
 }
 
+// TestKeysOfSomeLevels: a key that tells the elements of one level apart, and not those of the other, may stand twice
+// in an item.
+func TestKeysOfSomeLevels(t *testing.T) {
+	const explode = `explode: {from: boxes, as: box, ordinal: b, explode: {from: box, as: part, ordinal: p}}`
+	u := compiled(t, `
+tables:
+	inner: {`+explode+`, key: [id, p], columns: {id: {}}}
+	outer: {`+explode+`, key: [id, b], columns: {id: {}}}
+	both: {`+explode+`, key: [id, b, p], columns: {id: {}}}`)
+	image := func(boxes string) string { return `{"id":{"S":"1"},"boxes":{"L":[` + boxes + `]}}` }
+	const one, two = `{"L":[{"S":"x"}]}`, `{"L":[{"S":"x"},{"S":"y"}]}`
+	for _, table := range []string{"inner", "outer", "both"} {
+		needs := pipeline.Needs{Tables: map[string]bool{table: true}}
+		b := mapAll(t, u, needs, records(cdcFormat, insert(image(one)), insert(image(one+","+one)), insert(image(two)), insert(image(two+","+two))))
+		want := map[string][]string{
+			"inner": {"duplicate_key: table inner: two rows of the item have one key, element 2.1", "duplicate_key: table inner: two rows of the item have one key, element 2.1"},
+			"outer": {"duplicate_key: table outer: two rows of the item have one key, element 1.2", "duplicate_key: table outer: two rows of the item have one key, element 1.2"},
+		}
+		equal(t, table, letters(b), want[table]...)
+	}
+}
+
 // TestExplodeOfSets: the elements of a set come sorted, and they and their ordinal have the types that targets want.
 func TestExplodeOfSets(t *testing.T) {
 	u := compiled(t, `
