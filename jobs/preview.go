@@ -28,7 +28,7 @@ func (s *cli) previewCommand() *cobra.Command {
 			"where a sink of settled rows takes them, and else those of every change, with _op. Neither state, sinks nor dead letters are\n" +
 			"opened, and no source is told how far it was read. Masked columns are hidden. It ends when each table has --limit rows,\n" +
 			"after --records records, or at the end of the input: facts may lack what comes later.\n\n" +
-			"Files that are followed are read as far as they go now. Other sources without end are left out, which is said. Scans and\n" +
+			"Files that are followed are read as far as they go now, but for a record that is still being written. Other sources without end are left out, which is said. Scans and\n" +
 			"files of S3 are read, and cost what reading costs; references are loaded.",
 		Example: "  starlift preview configs/quickstart.yaml\n  starlift preview shop.yaml --table order --limit 3\n" +
 			"  starlift preview shop.yaml --table fact_order --records 100000 --output json",

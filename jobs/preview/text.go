@@ -3,6 +3,7 @@ package preview
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/starlift-etl/starlift/jobs/fixture"
 	"github.com/starlift-etl/starlift/jobs/terminal"
@@ -77,12 +78,21 @@ func cells(row fixture.Row) (cells []string) {
 	for _, v := range row {
 		text := "null"
 		if v.Value != nil {
-			text = cut(*v.Value)
+			text = told(cut(*v.Value))
 		}
 		cells = append(cells, text)
 	}
 	cells[0] = indent + cells[0]
 	return cells
+}
+
+// told puts a text into quotes that would be taken for null, for nothing, or for one without the
+// spaces around it.
+func told(text string) string {
+	if text == "" || text == "null" || strings.TrimSpace(text) != text {
+		return `"` + text + `"`
+	}
+	return text
 }
 
 // cut shortens a text to cellWidthMax.

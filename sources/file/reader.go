@@ -71,8 +71,9 @@ type reader struct {
 
 	numbered bool
 	counted  bool // it is one of the reads that its export waits for
-	quiet    bool // the file is followed, and has not changed for a while
+	quiet    bool // the file is followed, and has not changed for a while, or ends here for now
 	given    bool // records of it were handed over
+	growing  bool // the file is still written to: what stands at its end without an end is left out
 
 	stream   io.Reader
 	ahead    *contentAhead // of a compressed stream
@@ -167,7 +168,8 @@ func (r *reader) next(ctx context.Context) (end bool, err error) {
 		return true, r.sendWhole(ctx, memory, buf, readErr)
 	}
 	last := readErr == io.EOF
-	p := r.split(buf, last)
+	r.quiet = last && r.growing // only its last record may still get an end
+	p := r.split(buf, last && !r.growing)
 	if len(p.spans) == 0 && !last && !p.tooLong {
 		p.tooLong = len(buf)-p.consumed > r.max+1 // a line may have \r besides
 	}
@@ -271,7 +273,7 @@ func (r *reader) sendPending(ctx context.Context, last bool) error {
 
 // finish ends a file that was read to its end.
 func (r *reader) finish(ctx context.Context) error {
-	if open := r.at.position().open; open != nil {
+	if open := r.at.position().open; open != nil && !r.growing {
 		what := "an array"
 		if open.within(inEnvelope) || open.within(inTables) {
 			what = "an object that holds records"

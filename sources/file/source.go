@@ -37,6 +37,7 @@ type Source struct {
 	now       func() time.Time
 	env       pipeline.Env // of this opening
 	waiting   waitList
+	growing   bool // the files are still written to, and read as far as they go now
 
 	exportsBefore, exportsUntil time.Time // see ContinueExports and ExportsUntil
 
@@ -84,11 +85,17 @@ func New(name string, cfg Config) (*Source, error) {
 	return &Source{name: name, cfg: cfg, remote: cfg.Remote, files: files, block: defaultBlockBytes, exactHead: defaultExactBytes, now: time.Now, env: pipeline.NewEnv()}, nil
 }
 
-// WithSample implements pipeline.Sampler: it reads the files as far as they go now.
+// WithSample implements pipeline.Sampler: it reads the files as far as they go now. A record that
+// is still being written is left out, as following waits for its end.
 func (s *Source) WithSample() (pipeline.Source, error) {
 	cfg := s.cfg
 	cfg.Follow, cfg.Poll = false, 0
-	return New(s.name, cfg)
+	sample, err := New(s.name, cfg)
+	if err != nil {
+		return nil, err
+	}
+	sample.growing = true
+	return sample, nil
 }
 
 // Files returns the paths of the files that would be read if none had been before, in order. It
@@ -327,7 +334,8 @@ func (s *Source) newReader(in *input, at *cursor) *reader {
 	}
 	open := func(ctx context.Context) (blob.Object, error) { return openFile(ctx, s.files, in.path) }
 	return &reader{in: in, open: open, at: *at, format: format, source: s.name, max: int(s.cfg.MaxRecord), block: s.block,
-		read: &s.read, buffers: s.buffers, inMemory: s.inMemory, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead}
+		read: &s.read, buffers: s.buffers, inMemory: s.inMemory, now: s.now, number: s.assignNumber, exact: &s.exact, exactHead: s.exactHead,
+		growing: s.growing}
 }
 
 // Read returns the records of the next block.
