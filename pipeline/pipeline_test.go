@@ -77,11 +77,15 @@ func TestNewTable(t *testing.T) {
 	}
 }
 
-// TestSlice: slices of records keep their bytes, ordinals and cursors.
+// TestSlice: slices of records keep their bytes, ordinals, cursors and marks.
 func TestSlice(t *testing.T) {
 	r := &Records{Source: "s", Partition: "f", Data: []byte("abcdef"), First: 10, Arrived: []int64{1, 2, 3},
-		Spans: []Span{{0, 1, 1, 0}, {1, 3, 2, 2}, {3, 6, 4, 5}}, CursorAfter: func(n int) []byte { return fmt.Append(nil, n) }}
+		Spans: []Span{{0, 1, 1, 0}, {1, 3, 2, 2}, {3, 6, 4, 5}}, CursorAfter: func(n int) []byte { return fmt.Append(nil, n) },
+		Marks: []Mark{Refused, Passes, Refused}, Refusals: map[int]Refusal{0: {Message: "first"}, 2: {Message: "last"}}}
 	s := r.Slice(1, 3)
+	if len(s.Refusals) != 1 || s.MarkOf(0) != Passes || s.MarkOf(1) != Refused || s.Refusals[1].Message != "last" {
+		t.Errorf("refusals of the slice are %v", s.Refusals)
+	}
 	if s.Len() != 2 || string(s.Bytes(1)) != "def" || s.First != 11 || s.Arrived[0] != 2 || s.Position(1).String() != "f:4" {
 		t.Errorf("slice is %+v", s)
 	}

@@ -171,6 +171,15 @@ func TestMessagesNameElements(t *testing.T) {
 	}
 }
 
+// TestMaskedKeys: a masked column that has the keys of a map hides the map, of which they are a part.
+func TestMaskedKeys(t *testing.T) {
+	u := compiled(t, "tables: {t: {explode: {from: m, as: a, key: name}, key: [id, name], columns: {id: {}, name: {mask: true}, n: {from: a.n}}}}")
+	shown := string(u.ShowRecord(cdcFormat, []byte(insert(`{"id":{"S":"seen"},"m":{"M":{"secret":{"M":{"n":{"N":"1"}}}}}}`))))
+	if strings.Contains(shown, "secret") || !strings.Contains(shown, "seen") {
+		t.Error(shown)
+	}
+}
+
 // The model: levels are unnested one after the other, of plain values.
 
 type modelLevel struct {
