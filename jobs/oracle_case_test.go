@@ -30,6 +30,7 @@ type oraclePipeline struct {
 	name        string
 	domain      oracle.Domain
 	expressions map[string]oracle.Expression
+	conditions  map[string]oracle.Condition
 	// What load has read:
 	yaml  string
 	model *oracle.Model
@@ -104,7 +105,7 @@ func (p *oraclePipeline) load(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.model, err = oracle.New(f, p.expressions); err != nil {
+	if p.model, err = oracle.New(f, p.expressions, p.conditions); err != nil {
 		t.Fatal(err)
 	}
 	p.yaml = string(data)

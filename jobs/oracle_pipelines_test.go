@@ -18,6 +18,7 @@ var oraclePipelines = []oraclePipeline{
 	{name: "hash", domain: dealDomain},
 	{name: "lists", domain: basketDomain},
 	{name: "nested", domain: stationDomain},
+	{name: "guarded", domain: deviceDomain, conditions: deviceConditions},
 	{name: "itself", domain: employeeDomain},
 	{name: "moving", domain: claimDomain, expressions: claimExpressions},
 	{name: "ignoring", domain: claimDomain, expressions: claimExpressions},
@@ -128,6 +129,35 @@ var stationDomain = oracle.Domain{
 			map[string]any{"d1": readings("cold", []any{part("z", "4"), map[string]any{"n": number("5")}}), "d3": map[string]any{"note": "new"}},
 			map[string]any{"d2": readings("odd", "text")}), // in the table of readings a dead letter
 	}},
+}
+
+// deviceDomain has levels of which no condition can be computed, and items that are to be ignored.
+var deviceDomain = oracle.Domain{
+	{Items: numbered("d", 4, nil), Attributes: []oracle.Attribute{
+		attribute("kind", "device", "device", "device", "guard", "other"), attribute("level", number("1"), number("5"), "high", nil, oracle.Missing),
+		attribute("place", map[string]any{"city": "Ede"}, map[string]any{"city": "Urk", "zip": "1"}, map[string]any{}, "Ede", oracle.Missing),
+		attribute("tags", oracle.Set{"b", "a"}, []any{part("x", "1")}, oracle.Missing), attribute("parts", []any{part("x", "1")}, []any{part("y", "2"), part("x", "3")}, oracle.Missing),
+	}},
+}
+
+var deviceConditions = map[string]oracle.Condition{
+	"level > 2":  func(im oracle.Image) (bool, error) { return above2(im["level"]) },
+	"level <= 2": func(im oracle.Image) (bool, error) { return atMost2(im["level"]) },
+}
+
+func above2(v any) (bool, error) {
+	switch v := v.(type) {
+	case nil:
+		return false, nil
+	case json.Number:
+		return v == "5", nil
+	}
+	return false, fmt.Errorf("%v is no number", v)
+}
+
+func atMost2(v any) (bool, error) {
+	above, err := above2(v)
+	return v != nil && !above && err == nil, err
 }
 
 var employeeDomain = oracle.Domain{

@@ -20,19 +20,22 @@ type Model struct {
 	Star        star.Config
 	tables      []*table
 	ignores     bool // items that no table wants
+	ignore      any  // the pattern of those that are known and not wanted; nil = none
+	conditions  map[string]Condition
 	expressions map[string]Expression
 }
 
 // New returns the model of a pipeline with at most one unnest and one star
-// node. expressions holds what its measures compute, by their text.
-func New(f *spec.File, expressions map[string]Expression) (*Model, error) {
-	m := &Model{expressions: expressions}
+// node. expressions holds what its measures compute, and conditions what its patterns do, by
+// their text.
+func New(f *spec.File, expressions map[string]Expression, conditions map[string]Condition) (*Model, error) {
+	m := &Model{expressions: expressions, conditions: conditions}
 	for _, e := range f.Transforms {
 		switch c := e.Value.Config.(type) {
 		case *unnest.Config:
-			m.ignores = c.Unmatched == "ignore"
+			m.ignores, m.ignore = c.Unmatched == "ignore", c.Ignore.Value
 			for _, t := range c.Tables {
-				m.tables = append(m.tables, &table{name: t.Name, TableConfig: t.Value})
+				m.tables = append(m.tables, &table{name: t.Name, TableConfig: t.Value, conditions: conditions})
 			}
 		case *star.Config:
 			m.Star = *c
@@ -103,17 +106,29 @@ func (m *Model) Dead(c Change) error {
 	if image == nil {
 		image = c.Old // what was removed, if that is known
 	}
-	matches := m.ignores || image == nil
+	wanted := m.ignores || image == nil
 	for _, t := range m.tables {
 		if _, err := t.rows(c.New); err != nil {
 			return err
 		}
-		matches = matches || t.wants(image)
+		ok, err := t.wants(image)
+		wanted = wanted || ok || err != nil // what was removed had no row then, and is no mistake
 	}
-	if !matches {
-		return fmt.Errorf("no table wants the item")
+	if wanted || m.ignore == nil {
+		return unwanted(wanted)
 	}
-	return nil
+	known, err := matches(m.ignore, image, m.conditions)
+	if err != nil {
+		return err
+	}
+	return unwanted(known)
+}
+
+func unwanted(known bool) error {
+	if known {
+		return nil
+	}
+	return fmt.Errorf("no table wants the item")
 }
 
 // Dropped returns the rows that a change which is no dead letter leaves out alone, as table

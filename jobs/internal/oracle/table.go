@@ -46,19 +46,11 @@ type table struct {
 	name string
 	unnest.TableConfig
 	skipsNullKeys bool // rows with a null in the key are left out; else they are wrong
+	conditions    map[string]Condition
 }
 
-// wants reports whether the table takes the image: each attribute that where
-// names has one of the values.
-func (t *table) wants(im Image) bool {
-	where, _ := t.Where.Value.(map[string]any) // nil = it takes every image
-	for name, v := range where {
-		if values, _ := v.([]any); !slices.Contains(values, im[name]) {
-			return false
-		}
-	}
-	return true
-}
+// wants reports whether the table takes the image, or why that can't be told.
+func (t *table) wants(im Image) (bool, error) { return matches(t.Where.Value, im, t.conditions) }
 
 // rows returns the rows that an image yields, or what is wrong with one of them.
 func (t *table) rows(im Image) ([]Row, error) {
@@ -69,8 +61,11 @@ func (t *table) rows(im Image) ([]Row, error) {
 // yield returns the rows that an image yields, and the elements whose rows are left out, or
 // what is wrong with one of the others.
 func (t *table) yield(im Image) (rows []Row, dropped []string, err error) {
-	if im == nil || !t.wants(im) {
+	if im == nil {
 		return nil, nil, nil
+	}
+	if ok, err := t.wants(im); !ok || err != nil {
+		return nil, nil, err
 	}
 	seen := map[string]bool{}
 	scopes, err := t.scopes(im)
@@ -115,7 +110,11 @@ func (t *table) dropsNullKey(row Row) bool {
 }
 
 // scopes returns what the columns of each row are found in.
-func (t *table) scopes(im Image) ([]Image, error) { return t.unnest(im, t.Explode) }
+func (t *table) scopes(im Image) ([]Image, error) {
+	around := maps.Clone(im)
+	around[wholeItem] = map[string]any(im)
+	return t.unnest(around, t.Explode)
+}
 
 // unnest returns the scopes of a level of the explode, and of those in it.
 func (t *table) unnest(around Image, level *unnest.ExplodeConfig) ([]Image, error) {
@@ -217,6 +216,9 @@ func (t *table) row(scope Image) (Row, error) {
 			from = []string{c.Name}
 		}
 		v := findFirst(scope, from)
+		if slices.Equal(from, []string{restName}) {
+			v = t.rest(scope)
+		}
 		if c.Value.After != "" {
 			v = after(v, c.Value.After)
 		}
@@ -266,6 +268,9 @@ func convert(v any, typ string) (string, bool, error) {
 	kind, err := pipeline.ParseType(typ)
 	if err != nil {
 		return "", false, err
+	}
+	if document, ok := v.(document); ok {
+		return string(document), true, nil
 	}
 	if kind.Kind == pipeline.List {
 		s, err := convertList(v, kind)
