@@ -40,6 +40,8 @@ func (s *cli) initCommand() *cobra.Command {
 			switch {
 			case from == "":
 				return usage.Wrap(errors.New("--from is missing: name a file, a folder or a glob of records"))
+			case from == "-":
+				return usage.Wrap(errors.New("--from -: standard input can't be read, since the pipeline reads the records again: write them to a file, and name it"))
 			case records < 1:
 				return usage.Wrap(fmt.Errorf("--sample %d: want a number of records from 1", records))
 			}

@@ -27,6 +27,7 @@ func TestInitCommand(t *testing.T) {
 	command("validate", "shop.yaml").want(t, exitFine)
 	command("init", "--from", "scan.json").want(t, exitFine, "name: scan", "where: {PK: [{prefix: \"USER#\"}], SK: [PROFILE]}")
 	command("init").want(t, exitUsage, "--from is missing")
+	command("init", "--from", "-").want(t, exitUsage, "--from -", "write them to a file")
 	command("init", "--from", "none.json").want(t, exitFailed, "none.json", "no file matches")
 	command("init", "--from", "scan.json", "--sample", "0").want(t, exitUsage, "--sample 0")
 }

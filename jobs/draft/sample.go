@@ -82,6 +82,9 @@ func (s *Sample) finish() error {
 		items += len(in.items)
 	}
 	s.inputs = slices.DeleteFunc(s.inputs, func(in *input) bool { return len(in.items) == 0 })
+	if items == 0 && s.Format == "dynamodb_export" && s.Broken == s.Records && s.Records > 0 {
+		return fmt.Errorf("%s: there is no item in DynamoDB's types, as {\"id\": {\"S\": \"1\"}}, in %s: write plain items as JSON, one a line, as jq -c '.Items[]' does", s.Path, spec.Count(s.Records, "record"))
+	}
 	if items == 0 {
 		return fmt.Errorf("%s: there is no item in %s of format %s: %d are removals, and %d can't be read", s.Path, spec.Count(s.Records, "record"), s.Format, s.Removals, s.Broken)
 	}
@@ -171,6 +174,8 @@ func (s *Sample) add(record []byte) {
 		s.Broken++
 	case item == nil:
 		s.Removals++
+	case len(item.members) == 0:
+		s.Broken++ // an item has its key at least
 	default:
 		in.items = append(in.items, item)
 	}

@@ -88,7 +88,7 @@ func TestReadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"empty": "", "blank": "\n\n", "a.csv": "a,b\n1,2\n", "binary": "\x00\x01\xff\xfe\x00", "cut.json": `{"a":`, "none.json": `{"Items":[],"Count":0}`,
+		"empty": "", "blank": "\n\n", "a.csv": "a,b\n1,2\n", "binary": "\x00\x01\xff\xfe\x00", "cut.json": `{"a":`, "nothing.json": "{}\n{}\n", "plain.json": `{"Items":[{"id":"1"}],"Count":1}`, "none.json": `{"Items":[],"Count":0}`,
 		"debezium.ndjson":                   `{"before":null,"after":{"id":1},"source":{"table":"t"},"op":"c"}`,
 		"schema.ndjson":                     `{"schema":{},"payload":{"before":null,"after":{"id":1},"source":{"table":"t"},"op":"c"}}`,
 		"dms.ndjson":                        `{"data":{"id":1},"metadata":{"operation":"load","record-type":"data"}}`,
@@ -100,7 +100,7 @@ func TestReadRefuses(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"empty": "is empty", "blank": "is empty", "a.csv": "CSV", "binary": "binary", "cut.json": "the first record is no JSON", "none.json": "there is no item in 0 records",
+		"empty": "is empty", "blank": "is empty", "a.csv": "CSV", "binary": "binary", "cut.json": "the first record is no JSON", "none.json": "there is no item in 0 records", "nothing.json": "2 can't be read", "plain.json": "jq -c '.Items[]'",
 		"debezium.ndjson": "Debezium", "schema.ndjson": "configs/debezium.yaml", "dms.ndjson": "configs/dms.yaml", "folder": "no file matches", "none": "no file matches",
 		"export": "name that folder", "removed.ndjson": "1 are removals",
 	} {
