@@ -7,7 +7,7 @@ import (
 )
 
 // indexName are names of attributes of secondary indexes.
-var indexName = regexp.MustCompile(`(?i)^_?(g|l)si[0-9_-]*(pk|sk|partition|sort|hash|range)?[0-9]*(key)?_?$|^(pk|sk|data)[0-9]+$`)
+var indexName = regexp.MustCompile(`(?i)^_?[gl]s(i|[0-9])[0-9_-]*(pk|sk|partition|sort|hash|range)?[0-9]*(key)?_?$|^(pk|sk|data)[0-9]+$`)
 
 func isIndex(name string) bool { return indexName.MatchString(name) }
 

@@ -183,6 +183,37 @@ func TestDraft(t *testing.T) {
 			want: []string{"key: [user_id, at]"},
 		},
 		{
+			name: "a number that is in the key by chance, and one that is there with zeros before it",
+			records: []string{
+				`{"PK":{"S":"SHOP#7"},"SK":{"S":"ORDER#0001"},"parcels":{"N":"7"},"order_number":{"N":"1"}}`,
+				`{"PK":{"S":"SHOP#7"},"SK":{"S":"ORDER#0012"},"parcels":{"N":"7"},"order_number":{"N":"12"}}`,
+			},
+			want: []string{"key: [shop, order_number]", "parcels: {type: int64}", "order_number: {type: int64}"},
+			not:  []string{"order: {from: SK"},
+		},
+		{
+			name: "times and what sorts are no keys alone",
+			records: []string{
+				`{"at":1700000000,"humidity":40,"seenAt":1700000001,"sensorId":"a"}`, `{"at":1700000060,"humidity":41,"seenAt":1700000061,"sensorId":"a"}`,
+				`{"at":1700000001,"humidity":42,"seenAt":1700000002,"sensorId":"b"}`, `{"at":1700000061,"humidity":43,"seenAt":1700000062,"sensorId":"b"}`,
+			},
+			want: []string{"key: [sensorId, seenAt]", "key: [sensor_id, seen_at]", "seen_at: {from: seenAt, type: timestamptz, format: unix}"},
+		},
+		{
+			name: "names as sort keys, beside an item that is another",
+			records: []string{
+				`{"PK":{"S":"GROUP#1"},"SK":{"S":"INFO"},"title":{"S":"x"}}`, `{"PK":{"S":"GROUP#1"},"SK":{"S":"ann"},"joined":{"S":"2024-01-01"}}`, `{"PK":{"S":"GROUP#1"},"SK":{"S":"bob"},"joined":{"S":"2024-01-01"}}`,
+				`{"PK":{"S":"GROUP#2"},"SK":{"S":"INFO"},"title":{"S":"x"}}`, `{"PK":{"S":"GROUP#2"},"SK":{"S":"ann"},"joined":{"S":"2024-01-01"}}`, `{"PK":{"S":"GROUP#2"},"SK":{"S":"bob"},"joined":{"S":"2024-01-01"}}`,
+			},
+			want: []string{"SK: [INFO]", `SK: [{anything-but: INFO}]`, "key: [group, sk]", "# 4 items"},
+			not:  []string{"ann", "bob"},
+		},
+		{
+			name:    "keys in other words",
+			records: []string{`{"id":"1","sort_key":"A#1","Partition-Key":"U#1"}`, `{"id":"2","sort_key":"A#2","Partition-Key":"U#1"}`},
+			want:    []string{`key: ["Partition-Key", sort_key]`},
+		},
+		{
 			name:    "words between separators that are data",
 			records: manyWords(),
 			want:    []string{"user:  # 700 items", "key: [user, sk, sk_2, "},

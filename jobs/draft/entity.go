@@ -2,6 +2,7 @@ package draft
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -40,12 +41,18 @@ func (e *entity) partitionShape() shape {
 
 // typeAttributes are names of attributes that say what an item is, as people and libraries have them.
 var typeAttributes = []string{
-	"__edb_e__", "_et", "__typename", "_type", "entityType", "EntityType", "entity_type", "ENTITY_TYPE", "_entity", "entity", "Entity", "itemType", "ItemType", "item_type",
-	"recordType", "RecordType", "record_type", "objectType", "modelName", "type", "Type", "TYPE", "__t", "kind", "Kind",
+	"__edb_e__", "_et", "__typename", "_type", "__type", "entityType", "EntityType", "entitytype", "entity_type", "Entity_Type", "ENTITY_TYPE", "entityName", "entity_name", "_entity", "__entity", "entity", "Entity", "ENTITY",
+	"et", "ET", "itemType", "ItemType", "item_type", "recordType", "RecordType", "record_type", "objectType", "ObjectType", "object_type", "docType", "doc_type", "modelName", "model_name", "_model", "model", "Model",
+	"type", "Type", "TYPE", "__t", "_t", "_kind", "kind", "Kind", "object",
 }
 
-// libraryAttributes are those that libraries write, and nobody for anything else.
-var libraryAttributes = []string{"__edb_e__", "_et", "__typename"}
+// libraryAttributes are those that libraries write, and nobody for anything else. entityTypeName is
+// what else is called as nothing but the kind of the item is: kinds of items may then be as alike
+// as users and organizations are.
+var (
+	libraryAttributes = []string{"__edb_e__", "_et", "__typename"}
+	entityTypeName    = regexp.MustCompile(`^(?i:_*entity_?(type|name)|_+entity|_+type)$`)
+)
 
 const (
 	// entitiesMax bounds the values of a type attribute, and the tables that keys alone give.
@@ -157,6 +164,7 @@ func findTypeAttribute(items []*value, shapesOf [][]shape) string {
 // have other shapes or attributes.
 func tellsEntities(name string, items []*value, shapesOf [][]shape) bool {
 	library := slices.Contains(libraryAttributes, name)
+	named := library || entityTypeName.MatchString(name)
 	shapeOf, valueOf := map[string]string{}, map[string]string{}
 	first := map[string]*value{}
 	has := 0
@@ -170,7 +178,7 @@ func tellsEntities(name string, items []*value, shapesOf [][]shape) bool {
 		if other, seen := shapeOf[v]; !library && seen && other != of && alike(first[v], item) <= likeness {
 			return false
 		}
-		if other, seen := valueOf[of]; !library && seen && other != v && alike(first[other], item) > likeness {
+		if other, seen := valueOf[of]; !named && seen && other != v && alike(first[other], item) > likeness {
 			return false // a value of one kind of items, as a status is
 		}
 		shapeOf[v], valueOf[of] = of, v
@@ -247,19 +255,17 @@ func withoutConstant(of []shape, k, at int) []shape {
 	return of
 }
 
-// join joins those of the entities that have the attributes of the greatest of them.
+// join joins those of the entities that have the attributes of one of them: of the one that most
+// others are like.
 func (d *design) join(siblings []*entity, k int) {
-	if len(siblings) <= siblingsMax {
-		return
-	}
-	into := slices.MaxFunc(siblings, func(a, b *entity) int { return len(a.items) - len(b.items) })
+	var into *entity
 	var same []*entity
 	for _, e := range siblings {
-		if alike(into.items[0], e.items[0]) > likeness {
-			same = append(same, e)
+		if others := d.siblingsOf(e, siblings, k); len(others) > len(same) {
+			into, same = e, others
 		}
 	}
-	if len(same) <= siblingsMax {
+	if len(same) == 0 {
 		return
 	}
 	into.shapes = withoutConstant(into.shapes, k, lastConstant(into.shapes[k]))
@@ -269,6 +275,32 @@ func (d *design) join(siblings []*entity, k int) {
 		}
 	}
 	d.entities = slices.DeleteFunc(d.entities, func(e *entity) bool { return e != into && slices.Contains(same, e) })
+}
+
+// siblingsOf returns the entities that are joined with one, which is among them; none = they are
+// too few. Few are enough where the words are not in capitals, as names are, and all attributes
+// are the same.
+func (d *design) siblingsOf(of *entity, siblings []*entity, k int) (same []*entity) {
+	if len(siblings) > siblingsMax {
+		for _, e := range siblings {
+			if alike(of.items[0], e.items[0]) > likeness {
+				same = append(same, e)
+			}
+		}
+	}
+	if len(same) > siblingsMax {
+		return same
+	}
+	same = nil
+	for _, e := range siblings {
+		if c, lone := e.shapes[k].constant(); lone && !label.MatchString(c) && len(of.items[0].members) > len(d.key) && alike(of.items[0], e.items[0]) == 1 {
+			same = append(same, e)
+		}
+	}
+	if len(same) < 2 {
+		return nil
+	}
+	return same
 }
 
 // joinMany joins all entities without a type where there are too many for tables: what looks like

@@ -2,6 +2,7 @@ package draft
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -33,8 +34,11 @@ func (in *input) sortKey() {
 	slices.SortStableFunc(in.key, func(a, b string) int { return in.distinct([]string{a}) - in.distinct([]string{b}) })
 }
 
-// usualKeys are the names that the key of a table often has.
-var usualKeys = [][]string{{"PK", "SK"}, {"pk", "sk"}, {"PK"}, {"pk"}, {"id"}, {"Id"}, {"ID"}}
+// usualKeys are the names that the key of a table often has, without regard to case, _ and -.
+var usualKeys = [][]string{
+	{"pk", "sk"}, {"pkey", "skey"}, {"partitionkey", "sortkey"}, {"hashkey", "rangekey"}, {"hashkey", "sortkey"}, {"partitionkey", "rangekey"}, {"hk", "sk"}, {"hk", "rk"}, {"pk", "rk"}, {"hash", "range"},
+	{"pk"}, {"partitionkey"}, {"hashkey"}, {"id"},
+}
 
 // Key returns the attributes that identify an item, and whether that is a guess.
 func (in *input) Key() (key []string, guess bool) {
@@ -42,44 +46,78 @@ func (in *input) Key() (key []string, guess bool) {
 		return in.key, false
 	}
 	for _, names := range usualKeys {
-		if in.identifies(names) {
-			return names, true
+		if key := in.called(names); key != nil && in.identifies(key) {
+			return key, true
 		}
 	}
 	return in.firstKey(), true
 }
 
-// firstKey returns an attribute, or a pair of attributes, with another value in each item: one
-// that is called as what identifies before others, and none of numbers with a fraction.
-func (in *input) firstKey() []string {
-	var names []string
-	for _, m := range in.items[0].members {
-		if in.identifies([]string{m.name}) && !in.measures(m.name) {
-			names = append(names, m.name)
-		}
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return identifierRank(a) - identifierRank(b) })
+// called returns the attributes of the first item that are called so; nil = it lacks one.
+func (in *input) called(names []string) (attributes []string) {
 	for _, name := range names {
-		if in.distinct([]string{name}) == len(in.items) {
-			return []string{name}
+		for _, m := range in.items[0].members {
+			if strings.ToLower(withoutJoins.Replace(m.name)) == name {
+				attributes = append(attributes, m.name)
+				break
+			}
 		}
 	}
-	for i, a := range names {
-		for _, b := range names[i+1:] {
-			if pair := []string{a, b}; in.distinct(pair) == len(in.items) {
-				return pair
+	if len(attributes) < len(names) {
+		return nil
+	}
+	return attributes
+}
+
+var withoutJoins = strings.NewReplacer("_", "", "-", "")
+
+// firstKey returns an attribute, or a pair of attributes, with another value in each item. What is
+// called as what identifies comes first, alone or with what sorts, as a time or a version; a time
+// alone last. Numbers with a fraction are none.
+func (in *input) firstKey() []string {
+	var ids, others, times []string
+	for _, m := range in.items[0].members {
+		switch name := m.name; {
+		case !in.identifies([]string{name}), in.measures(name):
+		case identifierName.MatchString(name):
+			ids = append(ids, name)
+		case timeName.MatchString(name):
+			times = append(times, name)
+		default:
+			others = append(others, name)
+		}
+	}
+	sorts := slices.DeleteFunc(slices.Clone(others), func(name string) bool { return !sortName.MatchString(name) })
+	for _, keys := range [][][]string{alone(ids), pairs(ids, sorts), pairs(ids, times), alone(others), pairs(ids, ids), pairs(ids, others), pairs(others, append(slices.Clone(times), others...)), alone(times)} {
+		for _, key := range keys {
+			if in.distinct(key) == len(in.items) {
+				return key
 			}
 		}
 	}
 	return nil
 }
 
-// identifierRank is 0 of what is called like an identifier.
-func identifierRank(name string) int {
-	if identifierName.MatchString(name) {
-		return 0
+// sortName is what attributes are called by which the items of one partition are told apart.
+var sortName = regexp.MustCompile(`(?i)(version|revision|seq|sequence|sort|range|position|index|line)`)
+
+func alone(names []string) (keys [][]string) {
+	for _, name := range names {
+		keys = append(keys, []string{name})
 	}
-	return 1
+	return keys
+}
+
+// pairs returns each of the names with each of others that is another one.
+func pairs(names, others []string) (keys [][]string) {
+	for _, a := range names {
+		for _, b := range others {
+			if a != b {
+				keys = append(keys, []string{a, b})
+			}
+		}
+	}
+	return keys
 }
 
 // measures reports whether an attribute has a number with a fraction.

@@ -149,15 +149,35 @@ func cutting(s shape, at int) []string {
 // attributeOf returns the attribute that has these values in all items; folded says that some
 // letters are small there and great here, or the other way round.
 func (b *builder) attributeOf(values []string) (name string, folded bool) {
-	for _, equal := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+	same := func(a, b string) bool { return a == b }
+	for i, equal := range []func(a, b string) bool{same, isPadded, strings.EqualFold} {
 		for _, name := range namesOf(b.entity.items) {
-			if !b.taken[name] && name != b.design.typeAttribute && !isIndex(name) && b.equals(name, values, equal) {
-				return name, folded
+			if !b.taken[name] && name != b.design.typeAttribute && !isIndex(name) && b.equals(name, values, equal) && !b.mayCoincide(name) {
+				return name, i == 2
 			}
 		}
-		folded = true
 	}
 	return "", false
+}
+
+// mayCoincide reports whether an attribute is a number that few items have and whose name does not
+// say that it identifies: a count that is 1 is not what 1 in a key is.
+func (b *builder) mayCoincide(attribute string) bool {
+	distinct := map[string]bool{}
+	for _, v := range valuesOf(b.entity.items, attribute) {
+		if v.kind != number {
+			return false
+		}
+		distinct[v.text] = true
+	}
+	return len(distinct) < 3 && !identifierName.MatchString(attribute) && !timeName.MatchString(attribute)
+}
+
+// isPadded reports whether a part of a key is a number with zeros before it, so that texts sort as
+// numbers do.
+func isPadded(number, part string) bool {
+	zeros, found := strings.CutSuffix(part, number)
+	return found && isNumber(number) && strings.Trim(zeros, "0") == ""
 }
 
 // equals reports whether an attribute has these values, in all items.

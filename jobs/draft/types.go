@@ -110,7 +110,7 @@ var (
 	uuidText   = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
 	offset     = regexp.MustCompile(`(Z|z|[+-][0-9]{2}:?[0-9]{2})$`)
 	// timeName is what attributes are called that are times.
-	timeName = regexp.MustCompile(`(?i)(time|date|timestamp|ttl|expir|created|updated|modified|changed|_at$|epoch|since|until|month|day)|[a-z]At$|_ct$|_md$`)
+	timeName = regexp.MustCompile(`(?i)(time|date|timestamp|ttl|expir|created|updated|modified|changed|_at$|epoch|since|until|month|day|seen|login|logout|visit|posted|sent_?on|deadline|birth|(last|start|end)(ed)?$)|^(last|start|end|sent|due)(_|[A-Z]|$)|[a-z]At$|_ct$|_md$`)
 	// moneyName is what attributes are called that are amounts of money, and countName those that
 	// count.
 	moneyName = regexp.MustCompile(`(?i)(amount|price|cost|total|balance|fee$|fees$|tax|discount|salary|revenue)`)
