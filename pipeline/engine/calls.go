@@ -262,7 +262,7 @@ func (w *callWatcher) timeOut() {
 	if w.call.total {
 		how = "has not come to its end within"
 	}
-	w.timedOut = fmt.Errorf("%s: its %s %s %s (epoch.commit_timeout); it waits for %s%s", w.call.label, w.call.what, how, timespan.Text(w.call.limit), w.waitsFor(), w.call.after)
+	w.timedOut = fmt.Errorf("%s: its %s %s %s (epoch.commit_timeout); it waits for %s%s", w.call.label, w.call.what, how, timespan.Text(w.calls.limit), w.waitsFor(), w.call.after)
 	if w.calls.onTimeout != nil {
 		w.undo = w.calls.onTimeout(w.timedOut)
 	}

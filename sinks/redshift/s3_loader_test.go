@@ -280,7 +280,7 @@ func TestResetOfTheStage(t *testing.T) {
 		for _, o := range all {
 			names = append(names, o.Name)
 		}
-		want := []string{"1 files on the stage, " + d.c.Stage + "/shop/gone/", "3 files on the stage, " + d.c.Stage + "/shop/star/"}
+		want := []string{"1 file on the stage, " + d.c.Stage + "/shop/gone/", "3 files on the stage, " + d.c.Stage + "/shop/star/"}
 		if left == len(keep) {
 			want = nil
 		}

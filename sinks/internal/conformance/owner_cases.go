@@ -212,7 +212,7 @@ func resetCase(t *testing.T, target Target) {
 	} else {
 		want = append(want, "2 rows of "+in(warehouse.TokensTable)+": ")
 	}
-	want = append(want, "1 rows of "+in(warehouse.EpochsTable)+": ", "2 rows of "+in(warehouse.TablesTable)+": ")
+	want = append(want, "1 row of "+in(warehouse.EpochsTable)+": ", "2 rows of "+in(warehouse.TablesTable)+": ")
 	if diff := cmp.Diff(want, texts); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
